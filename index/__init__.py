@@ -1,0 +1,1 @@
+"""From a folder of files to something that can be searched."""

@@ -1,0 +1,203 @@
+"""Which files of a folder belong to the collection, and their bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from index.errors import (
+    CollectionError,
+    CollectionMissing,
+    FileError,
+    FileTooLarge,
+    HiddenFile,
+    OutsideCollection,
+    SkippedFile,
+    UnreadableFile,
+    UnsupportedName,
+    UnsupportedType,
+)
+
+MAX_FILE_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that belongs to the collection.
+
+    Attributes:
+        doc_id: POSIX path below the root.
+        path: Where it is now.
+    """
+
+    doc_id: str
+    path: Path
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file or folder that is not in the index, and why.
+
+    Attributes:
+        is_skipped: It was left out by rule; otherwise something is wrong with it.
+    """
+
+    path: str
+    code: str
+    message: str
+    is_skipped: bool
+
+    @classmethod
+    def of(cls, path: str, error: FileError) -> Failure:
+        """Return the record of an error."""
+        return cls(path, error.code, str(error), isinstance(error, SkippedFile))
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a walk of the folder found. Every entry of the folder is in one of the two.
+
+    Attributes:
+        files: Ordered by `doc_id`.
+        others: What is not in the collection, by path; a folder left out is one entry.
+    """
+
+    files: tuple[SourceFile, ...]
+    others: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileBytes:
+    """A file's content at one moment, with the fingerprint of just these bytes."""
+
+    content: bytes
+    sha256: str
+
+
+def scan(root: Path, *, suffixes: Collection[str], excluded: Collection[Path] = ()) -> Scan:
+    """Walk the folder and tell what belongs to the collection.
+
+    Names that begin with a dot, files of other types and links that lead out of the folder are
+    skipped, and said to be. Folders reached by a link are skipped too, so that no file is
+    walked twice and no link can make the walk endless.
+
+    Args:
+        suffixes: File endings with a parser, lower case with the dot.
+        excluded: Folders that are not part of the collection, such as the index's own.
+
+    Raises:
+        CollectionMissing: `root` is no folder.
+        CollectionError: `root` cannot be listed.
+    """
+    if not root.is_dir():
+        raise CollectionMissing(f"no folder of documents at {root}: create it, or name another with --documents")
+    real_root = root.resolve()
+    real_excluded = {folder.resolve() for folder in excluded}
+    files: list[SourceFile] = []
+    others: list[Failure] = []
+    folders = [real_root]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            if folder == real_root:
+                raise CollectionError(f"cannot list {root}: {error.strerror}; check its permissions") from error
+            others.append(_unreadable(folder, real_root, error))
+            continue
+        for entry in entries:
+            path = Path(entry.path)
+            try:
+                found = _look_at(entry, real_root, suffixes)
+            except FileError as error:
+                others.append(Failure.of(_printable(path, real_root), error))
+            except OSError as error:
+                others.append(_unreadable(path, real_root, error))
+            else:
+                if isinstance(found, SourceFile):
+                    files.append(found)
+                elif path not in real_excluded:
+                    folders.append(path)
+    files.sort(key=lambda file: file.doc_id)
+    others.sort(key=lambda failure: failure.path)
+    return Scan(tuple(files), tuple(others))
+
+
+def read_file(file: SourceFile, *, max_bytes: int = MAX_FILE_BYTES) -> FileBytes:
+    """Return the file's bytes as they are now, with their fingerprint.
+
+    Raises:
+        FileTooLarge: It holds more than `max_bytes`.
+        UnreadableFile: The operating system refuses it, or it is gone.
+    """
+    try:
+        with file.path.open("rb") as stream:
+            content = stream.read(max_bytes + 1)
+    except OSError as error:
+        raise UnreadableFile(f"cannot be read: {error.strerror}; check its permissions") from error
+    if len(content) > max_bytes:
+        raise FileTooLarge(f"over the limit of {max_bytes:,} bytes; split it, or raise --max-file-bytes")
+    return FileBytes(content, hashlib.sha256(content).hexdigest())
+
+
+def _look_at(entry: os.DirEntry[str], root: Path, suffixes: Collection[str]) -> SourceFile | None:
+    """Return the file that an entry is, or None for a folder to walk."""
+    doc_id = Path(entry.path).relative_to(root).as_posix()
+    if entry.name.startswith("."):
+        raise HiddenFile("its name begins with a dot; rename it to have it indexed")
+    if not doc_id.isprintable() or not _is_unicode(doc_id):
+        raise UnsupportedName("its name is not valid text; rename it")
+    if entry.is_dir(follow_symlinks=False):
+        return None
+    if entry.is_symlink():
+        _check_link(Path(entry.path), root)
+    status = entry.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise UnsupportedType("not a regular file")
+    suffix = Path(entry.name).suffix.lower()
+    if suffix not in suffixes:
+        raise UnsupportedType(f"no parser for {suffix or 'files without an ending'}; read are {', '.join(suffixes)}")
+    return SourceFile(doc_id, Path(entry.path), status.st_size, status.st_mtime_ns)
+
+
+def _check_link(path: Path, root: Path) -> None:
+    try:
+        target = path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        raise UnreadableFile("a link that leads nowhere; mend or remove it") from error
+    if not target.is_relative_to(root):
+        raise OutsideCollection("a link out of the folder; copy the file in to have it indexed")
+    if target.is_dir():
+        raise OutsideCollection("a link to a folder that is walked under its own name")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _printable(path: Path, root: Path) -> str:
+    """Return the path below the root with what cannot be printed escaped, so that it can be stored."""
+    return "".join(_escaped(path.relative_to(root).as_posix()))
+
+
+def _escaped(name: str) -> Iterator[str]:
+    for character in name:
+        if character.isprintable():
+            yield character
+        else:
+            yield character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def _unreadable(path: Path, root: Path, error: OSError) -> Failure:
+    refusal = UnreadableFile(f"cannot be read: {error.strerror}; check its permissions")
+    return Failure.of(_printable(path, root), refusal)

@@ -1,0 +1,255 @@
+"""Every error that Citespan raises on purpose.
+
+    CitespanError
+    ├── InputError                what the caller sent cannot be used
+    │   ├── EmptyQuestion
+    │   ├── QuestionTooLong
+    │   ├── InvalidText           not Unicode text: NUL, lone surrogates
+    │   ├── InvalidParameter      not a number, out of range, of the wrong kind
+    │   ├── UnknownParameter
+    │   └── InvalidRequest        not JSON, not an object, of another media type
+    ├── NotFoundError
+    │   ├── UnknownDocument
+    │   └── UnknownSpan           the document has no such characters
+    ├── CollectionError           the folder as a whole cannot be read
+    │   └── CollectionMissing
+    ├── FileError                 one file cannot be used; a build lists it and goes on
+    │   ├── UnreadableFile
+    │   ├── FileTooLarge
+    │   ├── UndecodableFile
+    │   ├── NoText
+    │   ├── UnsupportedName
+    │   └── SkippedFile           not a failure: it is left out by rule
+    │       ├── UnsupportedType
+    │       ├── OutsideCollection
+    │       └── HiddenFile
+    ├── EncoderError
+    │   ├── EncoderMissing
+    │   └── EncoderDamaged
+    ├── Overloaded                too many questions wait already
+    └── StoreError
+        ├── NoIndex
+        ├── DamagedIndex
+        ├── EncoderMismatch
+        ├── OtherCollection
+        ├── UnsupportedIndex      made by another version of Citespan
+        ├── IndexBusy             another process is writing
+        └── IndexNotWritable
+
+Each leaf has a `code`, which is stable and explained in docs/errors.md, and a message that names the
+value and the remedy. What a code means at the wire (HTTP status, exit status) is the wire's business.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CitespanError(Exception):
+    """Root of the tree."""
+
+    code: ClassVar[str] = "error"
+
+
+class InputError(CitespanError):
+    """What the caller sent cannot be used."""
+
+    code = "invalid_input"
+
+
+class EmptyQuestion(InputError):
+    """There is no question, or it is blank."""
+
+    code = "question_empty"
+
+
+class QuestionTooLong(InputError):
+    """The question is longer than any question is."""
+
+    code = "question_too_long"
+
+
+class InvalidText(InputError):
+    """The text holds NUL characters or lone surrogates."""
+
+    code = "text_invalid"
+
+
+class InvalidParameter(InputError):
+    """A parameter's value is of the wrong kind or out of range."""
+
+    code = "parameter_invalid"
+
+
+class UnknownParameter(InputError):
+    """A parameter that does not exist: refused, since a silently ignored one misleads."""
+
+    code = "parameter_unknown"
+
+
+class InvalidRequest(InputError):
+    """The request's body is not what the endpoint takes."""
+
+    code = "request_invalid"
+
+
+class NotFoundError(CitespanError):
+    """What was asked for by name is not there."""
+
+    code = "not_found"
+
+
+class UnknownDocument(NotFoundError):
+    """No document of this id is indexed."""
+
+    code = "document_unknown"
+
+
+class UnknownSpan(NotFoundError):
+    """The document has no such characters."""
+
+    code = "span_unknown"
+
+
+class CollectionError(CitespanError):
+    """The folder of documents as a whole cannot be read."""
+
+    code = "collection_unreadable"
+
+
+class CollectionMissing(CollectionError):
+    """The folder of documents does not exist, or is no folder."""
+
+    code = "collection_missing"
+
+
+class FileError(CitespanError):
+    """One file cannot be used. A build lists it with its code and goes on with the others."""
+
+    code = "file_unusable"
+
+
+class UnreadableFile(FileError):
+    """The operating system refuses the file's bytes."""
+
+    code = "file_unreadable"
+
+
+class FileTooLarge(FileError):
+    """The file is over the size limit."""
+
+    code = "file_too_large"
+
+
+class UndecodableFile(FileError):
+    """The bytes are no text in any encoding that was recognised."""
+
+    code = "file_undecodable"
+
+
+class NoText(FileError):
+    """The file was read and holds no text."""
+
+    code = "file_without_text"
+
+
+class UnsupportedName(FileError):
+    """The file's name is not valid Unicode, so no document id can name it."""
+
+    code = "file_name_invalid"
+
+
+class SkippedFile(FileError):
+    """The file is left out by rule, and there is nothing wrong with it."""
+
+    code = "file_skipped"
+
+
+class UnsupportedType(SkippedFile):
+    """No parser reads files with this ending."""
+
+    code = "file_type_unsupported"
+
+
+class OutsideCollection(SkippedFile):
+    """A link that leads out of the folder, or into a folder that is walked elsewhere."""
+
+    code = "file_outside_collection"
+
+
+class HiddenFile(SkippedFile):
+    """A name that begins with a dot: left out by convention."""
+
+    code = "file_hidden"
+
+
+class EncoderError(CitespanError):
+    """The encoder cannot be used."""
+
+    code = "encoder_unusable"
+
+
+class EncoderMissing(EncoderError):
+    """No encoder of this name or path can be loaded."""
+
+    code = "encoder_missing"
+
+
+class EncoderDamaged(EncoderError):
+    """The encoder's weights are not the ones they should be."""
+
+    code = "encoder_damaged"
+
+
+class Overloaded(CitespanError):
+    """More questions wait than can be answered in time."""
+
+    code = "overloaded"
+
+
+class StoreError(CitespanError):
+    """The index cannot be used."""
+
+    code = "index_unusable"
+
+
+class NoIndex(StoreError):
+    """There is no index yet."""
+
+    code = "index_missing"
+
+
+class DamagedIndex(StoreError):
+    """The database is damaged."""
+
+    code = "index_damaged"
+
+
+class EncoderMismatch(StoreError):
+    """The index was made by another encoder, so its vectors mean something else."""
+
+    code = "index_encoder_mismatch"
+
+
+class OtherCollection(StoreError):
+    """The index was made from another folder, which still exists."""
+
+    code = "index_of_other_collection"
+
+
+class UnsupportedIndex(StoreError):
+    """The index was made by a version of Citespan whose format this one does not read."""
+
+    code = "index_unsupported"
+
+
+class IndexBusy(StoreError):
+    """Another process is writing the index."""
+
+    code = "index_busy"
+
+
+class IndexNotWritable(StoreError):
+    """The index cannot be written: no permission, a read-only or a full disk."""
+
+    code = "index_not_writable"

@@ -1,0 +1,205 @@
+"""HTML: the canonical text is what a reader of the page sees of its content.
+
+Site furniture (menus, headers, footers, asides, forms, scripts, what is hidden) is left out. White
+space is collapsed as a browser does; blocks are set apart by a blank line, list items and table
+rows by a line break, cells by a tab.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import lxml.html
+from lxml import etree
+
+from index.errors import UndecodableFile
+from index.parsing.content import Content
+from index.records import Heading, SourceLine
+
+_FURNITURE = frozenset(
+    "aside audio button canvas dialog embed footer form head iframe input math nav noscript object script"
+    " select style svg template textarea video".split()
+)
+_FURNITURE_ROLES = frozenset("alert alertdialog banner complementary contentinfo dialog navigation search".split())
+_BLOCKS = frozenset(
+    "address article blockquote body caption center dd details dir div dl dt fieldset figcaption figure h1 h2"
+    " h3 h4 h5 h6 header hgroup hr html legend li main menu ol p pre section summary table tbody tfoot thead"
+    " tr ul".split()
+)
+_TIGHT = frozenset("dd dt li tr".split())
+"""Blocks that follow one another on the next line; others have a blank line between them."""
+_CELLS = frozenset(("td", "th"))
+_HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+
+# What HTML collapses. A no-break space stays, as on the page.
+_COLLAPSIBLE = re.compile(r"[ \t\n\r\f]+")
+_META_CHARSET = re.compile(rb"<meta[^>]{0,256}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
+_XML_ENCODING = re.compile(rb"\A\s*<\?xml[^>]{0,128}?encoding\s*=\s*[\"']([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
+_DECLARED_WITHIN = 4096
+# lxml refuses a str that declares an encoding, and libxml2 ends a text at a form feed's lesser
+# kin: control characters that HTML does not allow are replaced as its standard says.
+_CONTROLS = dict.fromkeys((*range(1, 9), 11, *range(14, 32), 127), "\ufffd")
+
+
+def declared_encoding(content: bytes) -> str | None:
+    """Return the encoding that the page says it is in, unchecked."""
+    head = content[:_DECLARED_WITHIN]
+    found = _XML_ENCODING.search(head) or _META_CHARSET.search(head)
+    return found[1].decode("ascii") if found else None
+
+
+def read(text: str) -> Content:
+    """Return the page's content, titled by its first main heading or its title element.
+
+    Raises:
+        UndecodableFile: The page nests deeper than the parser goes (2,048 elements).
+    """
+    parser = lxml.html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
+    try:
+        root = lxml.html.document_fromstring(text.translate(_CONTROLS).encode(), parser=parser)
+    except etree.ParserError:  # nothing but white space and comments
+        return Content("")
+    if stopped := [entry.message for entry in parser.error_log if entry.level == etree.ErrorLevels.FATAL]:
+        # What follows is missing from the tree, so that the page would be indexed in part.
+        raise UndecodableFile(f"it cannot be parsed to its end ({stopped[0]}); simplify the page or convert it to text")
+    writer = _Writer()
+    for step in _walk(_content_root(root)):
+        writer.take(step)
+    content = writer.content()
+    title = next((heading.title for heading in content.headings if heading.level == 1), "")
+    return Content(content.text, title or _title_element(root), content.headings, content.source_lines)
+
+
+def _title_element(root: etree._Element) -> str:
+    return " ".join((root.findtext(".//title") or "").split())
+
+
+def _content_root(root: etree._Element) -> etree._Element:
+    """Return the page's main part where it names exactly one, and all of it otherwise."""
+    for path in (".//main", ".//*[@role='main']", ".//article"):
+        found = root.findall(path)
+        if len(found) == 1:
+            return found[0]
+    return root
+
+
+def _is_furniture(element: etree._Element) -> bool:
+    if not isinstance(element.tag, str) or element.tag in _FURNITURE:
+        return True
+    if element.get("hidden") is not None or element.get("aria-hidden") == "true":
+        return True
+    if element.tag == "header" and not any(True for _ in element.iter(*_HEADINGS)):
+        return True
+    return element.get("role", "") in _FURNITURE_ROLES
+
+
+class _Step:
+    """One event of the walk: an element begins or ends, or text is met inside it."""
+
+    __slots__ = ("element", "is_end", "text")
+
+    def __init__(self, element: etree._Element, *, text: str | None = None, is_end: bool = False) -> None:
+        self.element = element
+        self.text = text
+        self.is_end = is_end
+
+
+def _walk(top: etree._Element) -> Iterator[_Step]:
+    """Yield the content's steps in document order, furniture left out.
+
+    By a stack of its own: a page may nest deeper than Python's calls may.
+    """
+    stack: list[_Step] = [_Step(top)]
+    while stack:
+        step = stack.pop()
+        if step.text is not None or step.is_end:
+            yield step
+            continue
+        element = step.element
+        if _is_furniture(element):
+            continue
+        yield step
+        stack.append(_Step(element, is_end=True))
+        for child in reversed(element):
+            if child.tail:
+                stack.append(_Step(element, text=child.tail))
+            stack.append(_Step(child))
+        if element.text:
+            stack.append(_Step(element, text=element.text))
+
+
+class _Writer:
+    """Writes the canonical text, holding white space back until it is known to be needed."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._length = 0
+        self._gap = ""
+        self._n_pre = 0
+        self._line = 1
+        self._headings: list[Heading] = []
+        self._heading_start: int | None = None
+        self._source_lines: list[SourceLine] = []
+
+    def content(self) -> Content:
+        return Content("".join(self._parts), "", tuple(self._headings), tuple(self._source_lines))
+
+    def take(self, step: _Step) -> None:
+        if step.text is not None:
+            self._write_text(step.text)
+            return
+        tag = step.element.tag
+        if tag == "br":
+            self._widen("" if step.is_end else "\n")
+        elif tag in _CELLS:
+            self._widen("\t")
+        elif tag in _BLOCKS:
+            self._widen("\n" if tag in _TIGHT else "\n\n")
+            self._n_pre += 0 if tag != "pre" else -1 if step.is_end else 1
+            line: Any = step.element.sourceline  # the stub has no type for it
+            self._line = line or self._line
+        if tag in _HEADINGS:
+            self._take_heading(int(tag[1]), is_end=step.is_end)
+
+    def _take_heading(self, level: int, *, is_end: bool) -> None:
+        if not is_end:
+            self._heading_start = len(self._parts)
+            return
+        if self._heading_start is None:
+            return
+        written = "".join(self._parts[self._heading_start :])
+        self._heading_start = None
+        title = " ".join(written.split())
+        if title:
+            start = self._length - len(written.lstrip("\n\t "))
+            self._headings.append(Heading(start, level, title))
+
+    def _write_text(self, text: str) -> None:
+        if self._n_pre:
+            self._write(text)
+            return
+        collapsed = _COLLAPSIBLE.sub(" ", text)
+        if collapsed.startswith(" "):
+            self._widen(" ")
+        stripped = collapsed.strip(" ")
+        if stripped:
+            self._write(stripped)
+            if collapsed.endswith(" "):
+                self._widen(" ")
+
+    def _widen(self, gap: str) -> None:
+        """Ask for white space before the next text; the widest that was asked for is written."""
+        order = ("", " ", "\t", "\n", "\n\n")
+        self._gap = max(self._gap, gap, key=order.index)
+
+    def _write(self, text: str) -> None:
+        if self._parts:
+            self._parts.append(self._gap)
+            self._length += len(self._gap)
+        if self._gap.startswith("\n") or not self._parts:
+            self._source_lines.append(SourceLine(self._length, self._line))
+        self._gap = ""
+        self._parts.append(text)
+        self._length += len(text)

@@ -1,0 +1,575 @@
+"""The one truth: documents, passages, vectors and the log of changes, in one SQLite file.
+
+Nothing else imports sqlite3. One transaction changes one document and moves `index_version` on by
+one. A read transaction sees the version at which it began, however long it lasts (WAL).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from index.collection import Failure
+from index.encoder import Vectors
+from index.errors import (
+    DamagedIndex,
+    EncoderMismatch,
+    IndexBusy,
+    IndexNotWritable,
+    NoIndex,
+    StoreError,
+    UnknownDocument,
+    UnsupportedIndex,
+)
+from index.passages import Cut, PassageSettings
+from index.records import Counts, Document, Filter, Heading, Passage, SourceLine, Span
+
+FORMAT = "1"
+"""Of the tables below. An index of another format is not read."""
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE documents (
+    document_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    doc_id TEXT NOT NULL UNIQUE,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    headings TEXT NOT NULL,
+    source_lines TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL
+) STRICT;
+
+-- AUTOINCREMENT: an id is never used again, so that a stale reference can only miss, never mislead.
+CREATE TABLE passages (
+    passage_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    "start" INTEGER NOT NULL,
+    "end" INTEGER NOT NULL,
+    heading TEXT NOT NULL,
+    text_sha256 BLOB NOT NULL,
+    vector BLOB NOT NULL
+) STRICT;
+CREATE INDEX passages_of_document ON passages (document_id);
+CREATE INDEX passages_by_text ON passages (text_sha256);
+
+CREATE TABLE failures (
+    path TEXT PRIMARY KEY,
+    code TEXT NOT NULL,
+    message TEXT NOT NULL,
+    is_skipped INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The passages of one document are written together, so their ids are a range: [first, last].
+CREATE TABLE changes (
+    index_version INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    action TEXT NOT NULL,
+    doc_id TEXT NOT NULL,
+    removed_first INTEGER, removed_last INTEGER,
+    added_first INTEGER, added_last INTEGER
+) STRICT;
+"""
+
+_PASSAGE = """
+    SELECT document_id, passage_id, doc_id, title, media_type, "start", "end", heading
+    FROM passages JOIN documents USING (document_id)
+"""
+
+# The log is for processes that catch up. One that lags further behind builds anew.
+_KEPT_CHANGES = 100_000
+_BUSY_TIMEOUT_S = 10.0
+# SQLite's limit on host parameters was 999 for long.
+_MAX_PARAMETERS = 900
+
+Action = Literal["add", "replace", "rename", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What an index was made with, and what has to match for it to be used.
+
+    Attributes:
+        encoder: The name the encoder was opened by.
+        root: The folder, absolute.
+    """
+
+    encoder: str
+    fingerprint: str
+    dimension: int
+    passages: PassageSettings
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the index knows of a file, to tell whether it has changed."""
+
+    doc_id: str
+    sha256: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewPassage:
+    """A passage to be stored. `text_sha256` is the digest of the text that was encoded."""
+
+    cut: Cut
+    text_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSummary:
+    """One line of a listing."""
+
+    doc_id: str
+    title: str
+    media_type: str
+    n_characters: int
+    n_passages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one transaction did to the passages: closed ranges of ids, None where empty."""
+
+    removed: tuple[int, int] | None
+    added: tuple[int, int] | None
+
+
+def create_database(path: Path, identity: Identity) -> None:
+    """Write an empty index.
+
+    Raises:
+        IndexNotWritable: The operating system refuses.
+    """
+    with _translated(path):
+        connection = _connect(path, mode="rwc")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript("BEGIN;" + _SCHEMA)
+            values = {**asdict(identity), "passages": json.dumps(asdict(identity.passages)), "format": FORMAT}
+            connection.executemany(
+                "INSERT INTO meta VALUES (?, ?)", [(key, str(value)) for key, value in values.items()]
+            )
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+
+
+class Database:
+    """One connection. Its calls may come from several threads; they take turns."""
+
+    def __init__(self, path: Path) -> None:
+        """Open an index that exists.
+
+        Raises:
+            NoIndex: There is none.
+            DamagedIndex: The file is no database, or not one of ours.
+            UnsupportedIndex: It was made by another version of Citespan.
+        """
+        if not path.is_file():
+            raise NoIndex(f"no index at {path}: make one with `citespan index`")
+        self.path = path
+        self._turn = threading.RLock()
+        with _translated(path):
+            self._connection = _connect(path, mode="rw")
+            try:
+                meta = dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
+                self.identity = _identity(meta, path)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def close(self) -> None:
+        with self._turn:
+            self._connection.close()
+
+    def pin(self) -> None:
+        """Begin a read transaction that lasts until the connection is closed."""
+        with self._using() as connection:
+            connection.execute("BEGIN")
+            # The snapshot is taken by the first read, not by BEGIN.
+            connection.execute("SELECT count(*) FROM meta").fetchone()
+
+    @property
+    def index_version(self) -> int:
+        """How many changes were ever committed."""
+        with self._using() as connection:
+            row = connection.execute("SELECT max(index_version) FROM changes").fetchone()
+        return int(row[0] or 0)
+
+    def counts(self) -> Counts:
+        with self._using() as connection:
+            row = connection.execute(
+                """SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM passages),
+                          (SELECT count(*) FROM failures WHERE NOT is_skipped)"""
+            ).fetchone()
+        return Counts(*row)
+
+    def known(self) -> list[Known]:
+        with self._using() as connection:
+            rows = connection.execute("SELECT doc_id, sha256, size, mtime_ns FROM documents ORDER BY doc_id").fetchall()
+        return [Known(*row) for row in rows]
+
+    def failures(self) -> list[Failure]:
+        with self._using() as connection:
+            rows = connection.execute("SELECT path, code, message, is_skipped FROM failures ORDER BY path").fetchall()
+        return [Failure(path, code, message, bool(is_skipped)) for path, code, message, is_skipped in rows]
+
+    def summaries(self) -> list[DocumentSummary]:
+        with self._using() as connection:
+            rows = connection.execute(
+                """SELECT doc_id, title, media_type, length(text), count(passage_id)
+                   FROM documents LEFT JOIN passages USING (document_id) GROUP BY document_id ORDER BY doc_id"""
+            ).fetchall()
+        return [DocumentSummary(*row) for row in rows]
+
+    def document(self, doc_id: str) -> Document:
+        """Return a document whole.
+
+        Raises:
+            UnknownDocument: There is none of this id.
+        """
+        with self._using() as connection:
+            row = connection.execute(
+                """SELECT title, text, sha256, media_type, headings, source_lines
+                   FROM documents WHERE doc_id = ?""",
+                (doc_id,),
+            ).fetchone()
+        if row is None:
+            raise UnknownDocument(f"no document {doc_id!r} is indexed; `citespan status` tells what is")
+        title, text, sha256, media_type, headings, source_lines = row
+        return Document(
+            doc_id,
+            title,
+            text,
+            sha256,
+            media_type,
+            tuple(Heading(*item) for item in json.loads(headings)),
+            tuple(SourceLine(*item) for item in json.loads(source_lines)),
+        )
+
+    def n_passages(self, doc_id: str) -> int:
+        """Return how many passages a document has; 0 where there is no such document."""
+        with self._using() as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM passages JOIN documents USING (document_id) WHERE doc_id = ?", (doc_id,)
+            ).fetchone()
+        return int(row[0])
+
+    def passages(self, passage_ids: Sequence[int]) -> dict[int, Passage]:
+        """Return the passages of some ids; an id that is not there is not in the result."""
+        found: dict[int, Passage] = {}
+        with self._using() as connection:
+            for some in _slices(passage_ids, _MAX_PARAMETERS):
+                marks = ", ".join("?" * len(some))
+                rows = connection.execute(f"{_PASSAGE} WHERE passage_id IN ({marks}) ORDER BY document_id", some)
+                found.update((passage.passage_id, passage) for passage in self._with_text(connection, rows))
+        return found
+
+    def places(self, passage_ids: Sequence[int]) -> dict[int, tuple[str, int]]:
+        """Return each passage's document id and start."""
+        found: dict[int, tuple[str, int]] = {}
+        with self._using() as connection:
+            for some in _slices(passage_ids, _MAX_PARAMETERS):
+                marks = ", ".join("?" * len(some))
+                rows = connection.execute(
+                    f"""SELECT passage_id, doc_id, "start" FROM passages JOIN documents USING (document_id)
+                        WHERE passage_id IN ({marks})""",
+                    some,
+                )
+                found.update((passage_id, (doc_id, start)) for passage_id, doc_id, start in rows)
+        return found
+
+    def passages_between(self, first: int, last: int) -> Iterator[Passage]:
+        """Yield the passages whose ids are in [first, last], in the order of their ids."""
+        with self._using() as connection:
+            rows = connection.execute(f"{_PASSAGE} WHERE passage_id BETWEEN ? AND ? ORDER BY passage_id", (first, last))
+            yield from self._with_text(connection, rows)
+
+    def _with_text(self, connection: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> Iterator[Passage]:
+        """Yield the passages of rows of `_PASSAGE`, each document's text read once for a run of its rows."""
+        text_of, text = None, ""
+        for document_id, passage_id, doc_id, title, media_type, start, end, heading in rows:
+            if document_id != text_of:
+                (text,) = connection.execute(
+                    "SELECT text FROM documents WHERE document_id = ?", (document_id,)
+                ).fetchone()
+                text_of = document_id
+            span = Span(start, end)
+            yield Passage(passage_id, doc_id, title, media_type, span, span.of(text), heading)
+
+    def vectors_between(self, first: int, last: int) -> tuple[np.ndarray[Any, np.dtype[np.int64]], Vectors]:
+        """Return ids (n,) and vectors (n, dimension) of the passages in [first, last], by id."""
+        with self._using() as connection:
+            rows = connection.execute(
+                "SELECT passage_id, vector FROM passages WHERE passage_id BETWEEN ? AND ? ORDER BY passage_id",
+                (first, last),
+            ).fetchall()
+        ids = np.array([row[0] for row in rows], dtype=np.int64)
+        vectors = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4")
+        if vectors.size != len(ids) * self.identity.dimension:
+            raise DamagedIndex(_damage(self.path, "vectors of a wrong length"))
+        return ids, vectors.reshape(len(ids), self.identity.dimension)
+
+    def last_passage_id(self) -> int:
+        """Return the highest id there is, 0 where there are no passages."""
+        with self._using() as connection:
+            return int(connection.execute("SELECT coalesce(max(passage_id), 0) FROM passages").fetchone()[0])
+
+    def passage_ids(self, restriction: Filter) -> list[int]:
+        """Return the ids of the passages that a filter lets pass."""
+        conditions, values = [], []
+        if restriction.paths:
+            # A prefix by components: the path itself, or all below it. "0" is the character after "/".
+            conditions.append(" OR ".join(["doc_id = ? OR (doc_id > ? AND doc_id < ?)"] * len(restriction.paths)))
+            for prefix in restriction.paths:
+                folder = prefix.rstrip("/")
+                values += [folder, folder + "/", folder + "0"]
+        if restriction.media_types:
+            conditions.append("media_type IN (" + ", ".join("?" * len(restriction.media_types)) + ")")
+            values += restriction.media_types
+        where = " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
+        with self._using() as connection:
+            rows = connection.execute(
+                f"SELECT passage_id FROM passages JOIN documents USING (document_id) WHERE {where}", values
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def stored_vectors(self, digests: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Return the vectors of texts that were encoded before, as stored, by the texts' digests."""
+        found: dict[bytes, bytes] = {}
+        with self._using() as connection:
+            for digest in digests:
+                row = connection.execute(
+                    "SELECT vector FROM passages WHERE text_sha256 = ? LIMIT 1", (digest,)
+                ).fetchone()
+                if row is not None:
+                    found[digest] = row[0]
+        return found
+
+    def changes_since(self, index_version: int) -> list[Change] | None:
+        """Return the changes after a version, oldest first; None where the log no longer has them all."""
+        with self._using() as connection:
+            rows = connection.execute(
+                """SELECT index_version, removed_first, removed_last, added_first, added_last
+                   FROM changes WHERE index_version > ? ORDER BY index_version""",
+                (index_version,),
+            ).fetchall()
+        if rows and rows[0][0] != index_version + 1:
+            return None
+        return [
+            Change(
+                removed=None if row[1] is None else (row[1], row[2]),
+                added=None if row[3] is None else (row[3], row[4]),
+            )
+            for row in rows
+        ]
+
+    def replace(
+        self,
+        action: Action,
+        document: Document,
+        *,
+        size: int,
+        mtime_ns: int,
+        passages: Sequence[NewPassage],
+        vectors: Sequence[bytes],
+        former_id: str | None = None,
+    ) -> int:
+        """Write a document with its passages in the place of its former version; return the index_version.
+
+        Args:
+            vectors: One per passage, little-endian float32.
+            former_id: The document that this one replaces, where that had another id.
+        """
+        with self._writing() as connection:
+            removed = self._delete(connection, former_id or document.doc_id)
+            document_id = connection.execute(
+                """INSERT INTO documents
+                   (doc_id, title, text, sha256, media_type, headings, source_lines, size, mtime_ns)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                (
+                    document.doc_id,
+                    document.title,
+                    document.text,
+                    document.sha256,
+                    document.media_type,
+                    json.dumps([(h.start, h.level, h.title) for h in document.headings]),
+                    json.dumps([(anchor.start, anchor.line) for anchor in document.source_lines]),
+                    size,
+                    mtime_ns,
+                ),
+            ).lastrowid
+            before = self._last_issued(connection)
+            connection.executemany(
+                """INSERT INTO passages (document_id, "start", "end", heading, text_sha256, vector)
+                   VALUES (?, ?, ?, ?, ?, ?)""",
+                [
+                    (document_id, new.cut.span.start, new.cut.span.end, new.cut.heading, new.text_sha256, vector)
+                    for new, vector in zip(passages, vectors, strict=True)
+                ],
+            )
+            added = (before + 1, self._last_issued(connection)) if passages else None
+            return self._log(connection, action, document.doc_id, Change(removed, added))
+
+    def delete(self, doc_id: str) -> int:
+        """Remove a document with its passages; return the index_version."""
+        with self._writing() as connection:
+            removed = self._delete(connection, doc_id)
+            return self._log(connection, "delete", doc_id, Change(removed, None))
+
+    def touch(self, doc_id: str, *, size: int, mtime_ns: int) -> None:
+        """Note that a file with the same content has another time; no new version."""
+        with self._writing() as connection:
+            connection.execute("UPDATE documents SET size = ?, mtime_ns = ? WHERE doc_id = ?", (size, mtime_ns, doc_id))
+
+    def set_failures(self, failures: Sequence[Failure]) -> None:
+        """Replace the list of files that are not in the index."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM failures")
+            connection.executemany(
+                "INSERT INTO failures VALUES (?, ?, ?, ?)",
+                [(f.path, f.code, f.message, f.is_skipped) for f in failures],
+            )
+
+    def set_root(self, root: str) -> None:
+        """Note where the collection is now."""
+        with self._writing() as connection:
+            connection.execute("UPDATE meta SET value = ? WHERE key = 'root'", (root,))
+
+    def _delete(self, connection: sqlite3.Connection, doc_id: str) -> tuple[int, int] | None:
+        first, last = connection.execute(
+            """SELECT min(passage_id), max(passage_id) FROM passages JOIN documents USING (document_id)
+               WHERE doc_id = ?""",
+            (doc_id,),
+        ).fetchone()
+        connection.execute("DELETE FROM documents WHERE doc_id = ?", (doc_id,))
+        return None if first is None else (first, last)
+
+    def _last_issued(self, connection: sqlite3.Connection) -> int:
+        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passages'").fetchone()
+        return int(row[0]) if row else 0
+
+    def _log(self, connection: sqlite3.Connection, action: Action, doc_id: str, change: Change) -> int:
+        version = connection.execute(
+            """INSERT INTO changes (at, action, doc_id, removed_first, removed_last, added_first, added_last)
+               VALUES (?, ?, ?, ?, ?, ?, ?)""",
+            (
+                datetime.now(UTC).isoformat(timespec="seconds"),
+                action,
+                doc_id,
+                *(change.removed or (None, None)),
+                *(change.added or (None, None)),
+            ),
+        ).lastrowid
+        assert version is not None  # an INSERT into a rowid table always has one
+        connection.execute("DELETE FROM changes WHERE index_version <= ?", (version - _KEPT_CHANGES,))
+        return version
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        with self._turn, _translated(self.path):
+            yield self._connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._using() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+
+def check_encoder(identity: Identity, *, name: str, fingerprint: str) -> None:
+    """Raise unless an encoder is the one that the index was made with.
+
+    Raises:
+        EncoderMismatch: Its vectors would mean something else.
+    """
+    if fingerprint != identity.fingerprint:
+        raise EncoderMismatch(
+            f"the index was made with the encoder {identity.encoder} ({identity.fingerprint[:12]}), and {name} "
+            f"({fingerprint[:12]}) is another: use that one, or make the index anew with `citespan index --rebuild`"
+        )
+
+
+def _identity(meta: dict[str, str], path: Path) -> Identity:
+    found = meta.get("format")
+    if found != FORMAT:
+        raise UnsupportedIndex(
+            f"the index at {path} has format {found}, and this version of Citespan reads {FORMAT}: "
+            "make it anew with `citespan index --rebuild`"
+        )
+    try:
+        return Identity(
+            encoder=meta["encoder"],
+            fingerprint=meta["fingerprint"],
+            dimension=int(meta["dimension"]),
+            passages=PassageSettings(**json.loads(meta["passages"])),
+            root=meta["root"],
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise DamagedIndex(_damage(path, f"settings: {error}")) from error
+
+
+def _connect(path: Path, *, mode: Literal["rw", "rwc"]) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=_BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA foreign_keys = ON")
+    # A file may come from elsewhere: its schema must not call functions, its cells are checked.
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    # With WAL, NORMAL survives the process's death; FULL survives the machine's too.
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Raise what SQLite raises as one of our errors."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _as_store_error(error, path) from error
+
+
+def _as_store_error(error: sqlite3.Error, path: Path) -> StoreError:
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return IndexBusy(f"another process is writing {path}: try again when it has finished")
+    if name.startswith(("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_IOERR")):
+        return IndexNotWritable(f"cannot write {path}: {error}; check its permissions and the disk's free space")
+    return DamagedIndex(_damage(path, str(error)))
+
+
+def _damage(path: Path, what: str) -> str:
+    return f"the index at {path} is damaged ({what}): make it anew with `citespan index --rebuild`"
+
+
+def _slices(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

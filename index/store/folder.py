@@ -1,0 +1,91 @@
+"""The folder of an index: which of its database files is the current one, and who may write.
+
+A rebuild writes another file and switches by replacing the small file `current`. No database is ever
+written over, for SQLite would take the write-ahead log beside it for the new file's own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from index.errors import DamagedIndex, IndexBusy, IndexNotWritable, NoIndex
+
+_POINTER = "current"
+_NAME = re.compile(r"index-(\d{1,9})\.sqlite")
+
+
+def current_database(folder: Path) -> Path:
+    """Return the path of the database that is in use.
+
+    Raises:
+        NoIndex: There is none yet.
+        DamagedIndex: The folder does not say which.
+    """
+    try:
+        name = (folder / _POINTER).read_bytes().decode("ascii", "replace").strip()
+    except OSError as error:
+        raise NoIndex(f"no index in {folder}: make one with `citespan index`") from error
+    if not _NAME.fullmatch(name):
+        raise DamagedIndex(
+            f"{folder / _POINTER} names no database ({name[:40]!r}): "
+            "make the index anew with `citespan index --rebuild`"
+        )
+    return folder / name
+
+
+def has_index(folder: Path) -> bool:
+    """Return whether some database is in use, sound or not."""
+    return (folder / _POINTER).exists()
+
+
+def next_database(folder: Path) -> Path:
+    """Return a path that no database of this folder has had."""
+    numbers = [int(found[1]) for path in folder.iterdir() if (found := _NAME.match(path.name))]
+    return folder / f"index-{max(numbers, default=0) + 1}.sqlite"
+
+
+def switch_to(database: Path) -> None:
+    """Make a database the current one, in one step that a crash cannot halve, and remove the others."""
+    folder = database.parent
+    staged = folder / f"{_POINTER}.new"
+    try:
+        with staged.open("w", encoding="ascii") as stream:
+            stream.write(database.name + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        staged.replace(folder / _POINTER)
+    except OSError as error:
+        raise IndexNotWritable(f"cannot write {folder / _POINTER}: {error.strerror}") from error
+    for path in folder.iterdir():
+        if _NAME.match(path.name) and not path.name.startswith(database.name):
+            # Windows keeps files that a process has open; the next switch tries again.
+            with suppress(OSError):
+                path.unlink()
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Be the one writer of this index, across processes; the lock dies with its holder.
+
+    Raises:
+        IndexBusy: Somebody else is.
+        IndexNotWritable: The folder cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "write.lock")
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise IndexBusy(f"another process is writing the index in {folder}: try again when it has finished") from error
+    except OSError as error:
+        raise IndexNotWritable(f"cannot write in {folder}: {error.strerror}; name another with --index") from error
+    try:
+        yield
+    finally:
+        lock.release()

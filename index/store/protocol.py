@@ -1,0 +1,81 @@
+"""What the rest of the system asks of a store. A distributed engine would plug in here.
+
+Only ranks and records cross this seam: fusion stays in `index.retriever`, with the same ties on
+every engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.collection import Failure
+from index.records import Counts, Document, Filter, Passage, Ranked
+from index.store.database import DocumentSummary, Identity
+
+
+class Snapshot(Protocol):
+    """One version of an index: text, words and vectors agree, whatever is written meanwhile."""
+
+    @property
+    def index_version(self) -> int: ...
+
+    def dense(self, vector: NDArray[np.float32], k: int, restriction: Filter) -> list[Ranked]:
+        """Return the k passages with the highest inner product, best first; ties by document and place.
+
+        Args:
+            vector: (dimension,), unit length.
+            restriction: Applied before the cut: k passages that pass it are found if there are k.
+        """
+        ...
+
+    def lexical(self, query: str, k: int, restriction: Filter) -> list[Ranked]:
+        """Return the k passages with the highest BM25, best first; arguments and ties as in `dense`."""
+        ...
+
+    def passages(self, passage_ids: Sequence[int]) -> dict[int, Passage]:
+        """Return passages by their ids."""
+        ...
+
+    def document(self, doc_id: str) -> Document:
+        """Return a document whole.
+
+        Raises:
+            UnknownDocument: There is none of this id.
+        """
+        ...
+
+    def n_passages(self, doc_id: str) -> int: ...
+
+    def summaries(self) -> list[DocumentSummary]:
+        """Return a line per document, by id."""
+        ...
+
+    def failures(self) -> list[Failure]:
+        """Return the files that are not in the index, by path."""
+        ...
+
+    def counts(self) -> Counts: ...
+
+
+class PassageStore(Protocol):
+    """Where passages live and are found. Reading needs nothing else; writing is `index.update`'s."""
+
+    @property
+    def identity(self) -> Identity:
+        """What the index was made with."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Hold the newest version that this process has caught up with."""
+        ...
+
+    def refresh(self) -> bool:
+        """Catch up with what was committed, by whatever process; return whether there was anything."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,115 @@
+"""Passages by words: BM25, by tantivy. Nothing else imports tantivy.
+
+Derived from the truth and held in memory (docs/decisions/0004-derived-indexes-in-memory.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import tantivy
+
+from index.records import Passage, Ranked
+from index.store.vectors import Order, ranked
+
+_HEAP_BYTES = 64 * 2**20
+_LONGEST_WORD = 64
+_ANALYZER = "words"
+# Weights of the fields where a query's words may stand.
+_FIELDS = {"text": 1.0, "heading": 0.5}
+
+
+class WordIndex:
+    """The words of a set of passages. Built once and added to; never deleted from.
+
+    tantivy counts deleted passages in its statistics until their segment happens to be merged, so an
+    index that had deletions would rank otherwise than one built afresh.
+    """
+
+    def __init__(self, passages: Iterable[Passage]) -> None:
+        builder = tantivy.SchemaBuilder()
+        builder.add_unsigned_field("passage_id", indexed=True, fast=True)
+        for field in _FIELDS:
+            builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option="freq")
+        self._schema = builder.build()
+        self._analyzer = (
+            tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+            .filter(tantivy.Filter.remove_long(_LONGEST_WORD))
+            .filter(tantivy.Filter.lowercase())
+            .filter(tantivy.Filter.ascii_fold())
+            .filter(tantivy.Filter.stemmer("english"))
+            .build()
+        )
+        self._index = tantivy.Index(self._schema)
+        self._index.register_tokenizer(_ANALYZER, self._analyzer)
+        self.add(passages)
+
+    def add(self, passages: Iterable[Passage]) -> None:
+        """Add passages. Searchers made before do not see them."""
+        with self._index.writer(heap_size=_HEAP_BYTES, num_threads=1) as writer:
+            for passage in passages:
+                document = tantivy.Document()
+                document.add_unsigned("passage_id", passage.passage_id)
+                document.add_text("text", passage.text)
+                document.add_text("heading", passage.heading)
+                writer.add_document(document)
+        self._index.reload()
+
+    def searcher(self) -> WordSearcher:
+        """Return a view of the passages there are now, which later additions do not change."""
+        return WordSearcher(self._schema, self._analyzer, self._index.searcher())
+
+
+class WordSearcher:
+    """An immutable view of a word index. Searches may run at the same time."""
+
+    def __init__(self, schema: tantivy.Schema, analyzer: tantivy.TextAnalyzer, searcher: tantivy.Searcher) -> None:
+        self._schema = schema
+        self._analyzer = analyzer
+        self._searcher = searcher
+
+    def __len__(self) -> int:
+        return self._searcher.num_docs
+
+    def search(self, query: str, k: int, *, order: Order, allowed: Sequence[int] | None) -> list[Ranked]:
+        """Return the k passages with the highest BM25 for any of the query's words, best first.
+
+        Args:
+            query: Plain text; nothing in it is an operator.
+            order: Sort keys for ties, as in `VectorIndex.search`.
+            allowed: The ids that may be found; None for all. Statistics are those of all passages.
+        """
+        words = sorted(set(self._analyzer.analyze(query)))
+        n_candidates = len(self) if allowed is None else len(allowed)
+        if not words or n_candidates == 0:
+            return []
+        wanted = self._any_of(words)
+        if allowed is not None:
+            among = tantivy.Query.term_set_query(self._schema, "passage_id", list(allowed))
+            wanted = tantivy.Query.boolean_query(
+                [
+                    (tantivy.Occur.Must, wanted),
+                    (tantivy.Occur.Must, tantivy.Query.const_score_query(among, 0.0)),
+                ]
+            )
+        n_asked = min(k + 1, n_candidates)
+        while True:
+            hits = self._searcher.search(wanted, n_asked, count=False).hits
+            if len(hits) <= k or hits[-1][0] < hits[k - 1][0] or n_asked == n_candidates:
+                break
+            n_asked = min(2 * n_asked, n_candidates)
+        ids = self._searcher.fast_field_values("passage_id", [address for _, address in hits])
+        found = [(float(score), int(i)) for (score, _), i in zip(hits, ids, strict=True) if i is not None]
+        return ranked(found, k, order)
+
+    def _any_of(self, words: Sequence[str]) -> tantivy.Query:
+        return tantivy.Query.boolean_query(
+            [
+                (
+                    tantivy.Occur.Should,
+                    tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, word), weight),
+                )
+                for word in words
+                for field, weight in _FIELDS.items()
+            ]
+        )

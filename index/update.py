@@ -1,0 +1,393 @@
+"""Make the index say what the folder says. The only writer.
+
+scan the folder ─▶ plan (add, replace, rename, delete) ─▶ apply, one transaction per document
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from index.collection import MAX_FILE_BYTES, Failure, Scan, SourceFile, read_file, scan
+from index.encoder import Encoder
+from index.errors import FileError, OtherCollection
+from index.parsing import FORMATS, parse
+from index.passages import PassageSettings, cut
+from index.records import Document
+from index.store.database import (
+    Action,
+    Database,
+    Identity,
+    Known,
+    NewPassage,
+    check_encoder,
+    create_database,
+)
+from index.store.folder import current_database, has_index, next_database, switch_to, writing
+
+_log = logging.getLogger(__name__)
+
+_GROUP = 128
+"""Passages encoded together: enough to sort by length with gain, few enough to show progress by."""
+
+# A file changed within a clock tick of its being read may keep its size and time. Younger files are
+# hashed again next time.
+_SETTLED_AFTER_NS = 2 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an update is. Bytes are of the files to be read, the best guess at the work there is."""
+
+    n_files_done: int
+    n_files: int
+    bytes_done: int
+    bytes_total: int
+    n_encoded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """A file with known content under another name."""
+
+    known: Known
+    file: SourceFile
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What has to be done for the index to say what the folder says.
+
+    Attributes:
+        touch: Files whose time has changed and whose content has not.
+        n_unchanged: Files that need nothing; those of `touch` are counted in.
+        others: What is not in the collection, and why.
+    """
+
+    add: tuple[SourceFile, ...]
+    replace: tuple[SourceFile, ...]
+    rename: tuple[Rename, ...]
+    delete: tuple[Known, ...]
+    touch: tuple[SourceFile, ...]
+    n_unchanged: int
+    others: tuple[Failure, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the index says what the folder says already."""
+        return not (self.add or self.replace or self.rename or self.delete)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateReport:
+    """What an update did.
+
+    Attributes:
+        added, replaced, renamed, deleted: Document ids; of a rename the new one.
+        others: Every entry of the folder that is not in the index, and why.
+        n_encoded: Passages that the encoder was asked for.
+        n_reused: Passages whose vectors were there already.
+    """
+
+    added: tuple[str, ...]
+    replaced: tuple[str, ...]
+    renamed: tuple[str, ...]
+    deleted: tuple[str, ...]
+    n_unchanged: int
+    others: tuple[Failure, ...]
+    n_encoded: int
+    n_reused: int
+    index_version: int
+    took_s: float
+
+    @property
+    def failed(self) -> tuple[Failure, ...]:
+        """The files that something is wrong with."""
+        return tuple(other for other in self.others if not other.is_skipped)
+
+    @property
+    def n_changes(self) -> int:
+        return len(self.added) + len(self.replaced) + len(self.renamed) + len(self.deleted)
+
+
+def update(
+    root: Path,
+    folder: Path,
+    *,
+    encoder: Encoder,
+    encoder_name: str,
+    rebuild: bool = False,
+    max_file_bytes: int = MAX_FILE_BYTES,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> UpdateReport:
+    """Bring the index in `folder` up to the documents below `root`, making it if there is none.
+
+    Each document is committed on its own: an update that is interrupted is continued by the next.
+
+    Args:
+        encoder_name: What to open the encoder by, noted in a new index.
+        rebuild: Make the index anew beside the old one, which answers until it is switched.
+        on_progress: Called at the start and whenever a group of passages is stored.
+
+    Raises:
+        CollectionError: The folder of documents cannot be read; the index stays as it is.
+        EncoderMismatch: The index was made by another encoder.
+        OtherCollection: The index was made from another folder that still exists.
+        StoreError: The index cannot be opened or written.
+    """
+    started = time.perf_counter()
+    found = scan(root, suffixes=FORMATS, excluded=[folder])
+    with writing(folder):
+        path = current_database(folder) if has_index(folder) and not rebuild else None
+        fresh = next_database(folder) if path is None else path
+        if path is None:
+            create_database(fresh, _new_identity(root, encoder, encoder_name))
+            if not rebuild:
+                switch_to(fresh)
+        database = Database(fresh)
+        try:
+            check_encoder(database.identity, name=encoder_name, fingerprint=encoder.fingerprint)
+            _check_root(database, root)
+            plan = make_plan(found, database.known(), max_file_bytes=max_file_bytes)
+            run = _Run(database, encoder, root, plan, max_file_bytes, on_progress)
+            run.apply()
+            version = database.index_version
+        finally:
+            database.close()
+        if rebuild:
+            switch_to(fresh)
+    report = run.report(version, time.perf_counter() - started)
+    _log.info("update: %d changes, %d failed, version %d", report.n_changes, len(report.failed), version)
+    return report
+
+
+def make_plan(found: Scan, known: Iterable[Known], *, max_file_bytes: int = MAX_FILE_BYTES) -> Plan:
+    """Return what is to be done. A file is read only where size or time leave its content in doubt."""
+    missing = {item.doc_id: item for item in known}
+    add: list[SourceFile] = []
+    replace: list[SourceFile] = []
+    touch: list[SourceFile] = []
+    n_unchanged = 0
+    for file in found.files:
+        item = missing.pop(file.doc_id, None)
+        if item is None:
+            add.append(file)
+        elif (item.size, item.mtime_ns) == (file.size, file.mtime_ns):
+            n_unchanged += 1
+        elif _content_sha256(file, max_file_bytes) == item.sha256:
+            touch.append(file)
+            n_unchanged += 1
+        else:
+            replace.append(file)
+    rename: list[Rename] = []
+    vanished_by_content = {item.sha256: item for item in missing.values()}
+    if vanished_by_content:
+        for file in list(add):
+            gone = vanished_by_content.pop(_content_sha256(file, max_file_bytes), None)
+            if gone is not None:
+                add.remove(file)
+                del missing[gone.doc_id]
+                rename.append(Rename(gone, file))
+    return Plan(
+        tuple(add), tuple(replace), tuple(rename), tuple(missing.values()), tuple(touch), n_unchanged, found.others
+    )
+
+
+def _content_sha256(file: SourceFile, max_file_bytes: int) -> str:
+    """Return the fingerprint of a file's content, "" where it cannot be read: it is then like no other."""
+    try:
+        return read_file(file, max_bytes=max_file_bytes).sha256
+    except FileError:
+        return ""
+
+
+def _new_identity(root: Path, encoder: Encoder, encoder_name: str) -> Identity:
+    settings = PassageSettings()
+    return Identity(
+        encoder=encoder_name,
+        fingerprint=encoder.fingerprint,
+        dimension=encoder.dimension,
+        passages=PassageSettings(min(settings.max_tokens, encoder.max_tokens), settings.overlap_tokens),
+        root=str(root.resolve()),
+    )
+
+
+def _check_root(database: Database, root: Path) -> None:
+    """Raise if the index belongs to another folder; a folder that was moved is followed."""
+    former, now = Path(database.identity.root), root.resolve()
+    if former == now:
+        return
+    if former.is_dir():
+        raise OtherCollection(
+            f"this index was made from {former}, not from {now}: name another folder for the index with --index, "
+            "or make this one anew with `citespan index --rebuild`"
+        )
+    database.set_root(str(now))
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A file to be read and stored in the place of what was there."""
+
+    action: Action
+    file: SourceFile
+    former_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A document that is cut, with the vectors that are known already, by their texts' digests."""
+
+    job: _Job
+    document: Document
+    passages: tuple[NewPassage, ...]
+    texts: tuple[str, ...]
+    known_vectors: dict[bytes, bytes]
+
+
+@dataclass(slots=True)
+class _Run:
+    """The carrying out of one plan."""
+
+    database: Database
+    encoder: Encoder
+    root: Path
+    plan: Plan
+    max_file_bytes: int
+    on_progress: Callable[[Progress], None]
+    done: dict[str, list[str]] = field(default_factory=lambda: {"add": [], "replace": [], "rename": [], "delete": []})
+    failures: list[Failure] = field(default_factory=list)
+    n_files_done: int = 0
+    bytes_done: int = 0
+    n_encoded: int = 0
+    n_reused: int = 0
+
+    def apply(self) -> None:
+        """Carry out the plan; deletions first, so that nothing that is gone answers any longer."""
+        for item in self.plan.delete:
+            # An editor that saves by renaming leaves a moment without the file.
+            if not (self.root / item.doc_id).is_file() or self._is_left_out(item.doc_id):
+                self.database.delete(item.doc_id)
+                self.done["delete"].append(item.doc_id)
+        for file in self.plan.touch:
+            self.database.touch(file.doc_id, size=file.size, mtime_ns=_settled(file))
+        jobs = self._jobs()
+        self._report_progress(jobs)
+        for group in self._groups(self._prepared(jobs)):
+            self._store(group)
+            self._report_progress(jobs)
+        others = [*self.plan.others, *self.failures]
+        self.database.set_failures(sorted(others, key=lambda failure: failure.path))
+        self._report_progress(jobs)
+
+    def report(self, index_version: int, took_s: float) -> UpdateReport:
+        return UpdateReport(
+            added=tuple(self.done["add"]),
+            replaced=tuple(self.done["replace"]),
+            renamed=tuple(self.done["rename"]),
+            deleted=tuple(self.done["delete"]),
+            n_unchanged=self.plan.n_unchanged,
+            others=tuple(sorted([*self.plan.others, *self.failures], key=lambda failure: failure.path)),
+            n_encoded=self.n_encoded,
+            n_reused=self.n_reused,
+            index_version=index_version,
+            took_s=took_s,
+        )
+
+    def _is_left_out(self, doc_id: str) -> bool:
+        """Return whether a path is there and yet not of the collection."""
+        return any(doc_id == other.path or doc_id.startswith(other.path + "/") for other in self.plan.others)
+
+    def _jobs(self) -> list[_Job]:
+        renames = [_Job("rename", rename.file, rename.known.doc_id) for rename in self.plan.rename]
+        replacements = [_Job("replace", file, file.doc_id) for file in self.plan.replace]
+        additions = [_Job("add", file, file.doc_id) for file in self.plan.add]
+        return [*renames, *replacements, *additions]
+
+    def _prepared(self, jobs: Sequence[_Job]) -> Iterator[_Prepared]:
+        for job in jobs:
+            try:
+                yield self._prepare(job)
+            except FileError as error:
+                _log.warning("%s: %s", job.file.doc_id, error)
+                self.failures.append(Failure.of(job.file.doc_id, error))
+                if job.action != "add":
+                    # What the file said before, it does not say now.
+                    self.database.delete(job.former_id)
+                    self.done["delete"].append(job.former_id)
+                self._count_done(job)
+
+    def _prepare(self, job: _Job) -> _Prepared:
+        read = read_file(job.file, max_bytes=self.max_file_bytes)
+        document = parse(read.content, doc_id=job.file.doc_id, sha256=read.sha256)
+        cuts = cut(document, self.encoder.token_spans, self.database.identity.passages)
+        texts = tuple(piece.span.of(document.text) for piece in cuts)
+        passages = tuple(
+            NewPassage(piece, hashlib.sha256(text.encode()).digest()) for piece, text in zip(cuts, texts, strict=True)
+        )
+        known = self.database.stored_vectors({passage.text_sha256 for passage in passages})
+        return _Prepared(job, document, passages, texts, known)
+
+    def _groups(self, prepared: Iterable[_Prepared]) -> Iterator[list[_Prepared]]:
+        group: list[_Prepared] = []
+        n_pending = 0
+        for item in prepared:
+            group.append(item)
+            n_pending += len(item.passages) - len(item.known_vectors)
+            if n_pending >= _GROUP:
+                yield group
+                group, n_pending = [], 0
+        if group:
+            yield group
+
+    def _store(self, group: Sequence[_Prepared]) -> None:
+        vectors = self._vectors(group)
+        for item in group:
+            self.database.replace(
+                item.job.action,
+                item.document,
+                size=item.job.file.size,
+                mtime_ns=_settled(item.job.file),
+                passages=item.passages,
+                vectors=[vectors[passage.text_sha256] for passage in item.passages],
+                former_id=item.job.former_id,
+            )
+            self.done[item.job.action].append(item.document.doc_id)
+            self._count_done(item.job)
+
+    def _vectors(self, group: Sequence[_Prepared]) -> dict[bytes, bytes]:
+        """Return the vectors of a group's texts by their digests; what is not known is encoded, once."""
+        vectors: dict[bytes, bytes] = {}
+        wanted: dict[bytes, str] = {}
+        for item in group:
+            vectors.update(item.known_vectors)
+            for passage, text in zip(item.passages, item.texts, strict=True):
+                if passage.text_sha256 not in item.known_vectors:
+                    wanted[passage.text_sha256] = text
+        digests = sorted(wanted.keys() - vectors.keys(), key=lambda digest: (len(wanted[digest]), digest))
+        for start in range(0, len(digests), _GROUP):
+            some = digests[start : start + _GROUP]
+            rows = self.encoder.encode_passages([wanted[digest] for digest in some]).astype("<f4")
+            vectors.update(zip(some, (np.ascontiguousarray(row).tobytes() for row in rows), strict=True))
+            self.n_encoded += len(some)
+        self.n_reused += sum(len(item.passages) for item in group) - len(digests)
+        return vectors
+
+    def _count_done(self, job: _Job) -> None:
+        self.n_files_done += 1
+        self.bytes_done += job.file.size
+
+    def _report_progress(self, jobs: Sequence[_Job]) -> None:
+        total = sum(job.file.size for job in jobs)
+        self.on_progress(Progress(self.n_files_done, len(jobs), self.bytes_done, total, self.n_encoded))
+
+
+def _settled(file: SourceFile) -> int:
+    """Return the time to remember a file by; -1, like no time, where it may yet change within its tick."""
+    return file.mtime_ns if time.time_ns() - file.mtime_ns > _SETTLED_AFTER_NS else -1

@@ -1,0 +1,296 @@
+"""The command line: `citespan index`, `ask`, `search` and `status`. serve.py adds `serve`.
+
+Exit status: 0 done (that the documents do not say is an answer too), 1 an error, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from index.errors import CitespanError, InputError
+from index.records import Document
+from index.update import Progress, UpdateReport
+from qa import wire
+from qa.composition import open_engine, update_index
+from qa.records import Answer, Response
+from qa.requests import DEFAULT_K, Request, check
+from qa.settings import options, settings_from
+
+_LISTED = 20
+"""Entries of a list before the rest is only counted; --json and `status --files` have them all."""
+
+
+class _Group(click.Group):
+    """A group whose commands end with a message and an exit status, not a traceback, on our own errors."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # click's own signature
+        try:
+            return super().invoke(ctx)
+        except CitespanError as error:
+            click.echo(f"Error [{error.code}]: {error}", err=True)
+            ctx.exit(2 if isinstance(error, InputError) else 1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="citespan")
+def citespan() -> None:
+    """Ask a folder of documents a question; get answers as exact spans of the source."""
+
+
+def command(name: str, *concerns: str) -> Callable[[Callable[..., None]], click.Command]:
+    """Return a decorator that adds a command with the settings that concern it, which it is handed first."""
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        made = click.command(name)(function)
+        inner = made.callback
+        assert inner is not None  # click sets it from the function
+
+        def callback(**values: Any) -> None:  # whatever options the command has
+            names = [option.name for option in options(*concerns)]
+            settings = settings_from({name: values.pop(name) for name in list(values) if name in names})
+            prepare_process(settings.log_level, hub=settings.hub)
+            inner(settings, **values)
+
+        made.callback = callback
+        made.params = [*made.params, *options(*concerns)]
+        citespan.add_command(made)
+        return made
+
+    return decorate
+
+
+def prepare_process(log_level: str, *, hub: bool) -> None:
+    """Set what holds for the whole process: logging, and that no library calls home unless allowed."""
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if not hub:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
+
+
+@command("index", "index")
+@click.option("--rebuild", is_flag=True, help="Make the index anew; the old one answers until the new one is whole.")
+@_json_option
+def index_command(settings: Any, *, rebuild: bool, as_json: bool) -> None:
+    """Bring the index up to the documents, making it if there is none."""
+    with progress_bars() as on_progress:
+        report = update_index(settings, rebuild=rebuild, on_progress=on_progress)
+    if as_json:
+        _print_json(wire.report_json(report))
+    else:
+        print_report(report)
+
+
+@command("ask", "index", "answers")
+@click.argument("question")
+@click.option("-k", type=int, default=DEFAULT_K, show_default=True, help="Passages to read.")
+@click.option("--path", "paths", multiple=True, help="Only documents below this path; repeatable.")
+@click.option("--type", "media_types", multiple=True, help="Only this media type, as text/markdown; repeatable.")
+@_json_option
+def ask(
+    settings: Any, *, question: str, k: int, paths: Sequence[str], media_types: Sequence[str], as_json: bool
+) -> None:
+    """Answer a QUESTION from the documents, with the place where the answer stands."""
+    request = _request(question, k, paths, media_types)
+    with closing(open_engine(settings)) as engine:
+        response = engine.ask(request)
+        if as_json:
+            _print_json(wire.response_json(response))
+            return
+        documents = {
+            answer.citation.doc_id: engine.document(answer.citation.doc_id).document for answer in response.answers
+        }
+    _print_answers(response, documents)
+
+
+@command("search", "index")
+@click.argument("query")
+@click.option("-k", type=int, default=10, show_default=True, help="Passages to find.")
+@click.option("--path", "paths", multiple=True, help="Only documents below this path; repeatable.")
+@click.option("--type", "media_types", multiple=True, help="Only this media type, as text/markdown; repeatable.")
+@_json_option
+def search(
+    settings: Any, *, query: str, k: int, paths: Sequence[str], media_types: Sequence[str], as_json: bool
+) -> None:
+    """List the passages that are nearest to a QUERY."""
+    request = _request(query, k, paths, media_types)
+    with closing(open_engine(settings)) as engine:
+        response = engine.search(request)
+    if as_json:
+        _print_json(wire.search_json(response))
+        return
+    console = _console()
+    if not response.hits:
+        console.print("Nothing was found.")
+    for hit in response.hits:
+        where = f"{hit.passage.doc_id} [{hit.passage.span.start}:{hit.passage.span.end}]"
+        ranks = f"meaning {hit.dense_rank or '–'}, words {hit.lexical_rank or '–'}"
+        console.print(Text.assemble((f"{hit.rank}. ", "bold"), (where, "cyan"), f"  {hit.score:.4f}  ({ranks})"))
+        console.print(Text(f"   {_one_line(hit.passage.text, 160)}"))
+
+
+@command("status", "index")
+@click.option("--files", is_flag=True, help="List every file that is not in the index, and why.")
+@_json_option
+def status(settings: Any, *, files: bool, as_json: bool) -> None:
+    """Tell what the index holds."""
+    with closing(open_engine(settings)) as engine:
+        found = engine.status()
+    if as_json:
+        _print_json(wire.status_json(found))
+        return
+    console = _console()
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Documents", f"{found.counts.n_documents:,}")
+    table.add_row("Passages", f"{found.counts.n_passages:,}")
+    table.add_row("Index version", f"{found.index_version:,}")
+    table.add_row("Encoder", escape(found.encoder))
+    failed = [failure for failure in found.failures if not failure.is_skipped]
+    table.add_row("Could not be read", f"{len(failed):,}")
+    table.add_row("Left out by rule", f"{len(found.failures) - len(failed):,}")
+    console.print(table)
+    for failure in found.failures if files else failed:
+        console.print(Text(f"  {failure.path}  [{failure.code}] {failure.message}"))
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[Progress], None]]:
+    """Show an update's progress on standard error: files, passages with their rate, time left."""
+    console = Console(stderr=True)
+    bars = Bars(
+        SpinnerColumn(),
+        TextColumn("Indexing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("files · {task.fields[encoded]:,} passages{task.fields[rate]} ·"),
+        TimeElapsedColumn(),
+        TextColumn("· left"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bars:
+        task = bars.add_task("", total=None, encoded=0, rate="")
+
+        def show(progress: Progress) -> None:
+            elapsed = bars.tasks[0].elapsed or 0.0
+            rate = f" ({progress.n_encoded / elapsed:.0f}/s)" if elapsed > 1 and progress.n_encoded else ""
+            bars.update(
+                task,
+                total=progress.n_files,
+                completed=progress.n_files_done,
+                encoded=progress.n_encoded,
+                rate=rate,
+            )
+
+        yield show
+
+
+def print_report(report: UpdateReport) -> None:
+    """Print what an update did, on standard error: every file that it could not use, with the reason."""
+    console = Console(stderr=True, highlight=False)
+    for mark, style, names in (
+        ("+", "green", report.added),
+        ("~", "yellow", report.replaced),
+        (">", "blue", report.renamed),
+        ("-", "red", report.deleted),
+    ):
+        for name in names[:_LISTED]:
+            console.print(Text(f"{mark} {name}", style=style))
+        if len(names) > _LISTED:
+            console.print(Text(f"{mark} … and {len(names) - _LISTED:,} more", style=style))
+    for failure in report.failed:
+        console.print(Text(f"! {failure.path}: {failure.message} [{failure.code}]", style="bold red"))
+    skipped = [other for other in report.others if other.is_skipped]
+    for failure in skipped[:_LISTED]:
+        console.print(Text(f"· {failure.path}: left out, {failure.message}", style="dim"))
+    if len(skipped) > _LISTED:
+        console.print(Text(f"· … and {len(skipped) - _LISTED:,} more: citespan status --files", style="dim"))
+    counts = (
+        f"{len(report.added)} added, {len(report.replaced)} replaced, {len(report.renamed)} renamed, "
+        f"{len(report.deleted)} removed, {report.n_unchanged} unchanged, {len(report.failed)} could not be read"
+    )
+    work = (
+        f"{report.n_encoded:,} passages encoded, {report.n_reused:,} reused"
+        if report.n_changes
+        else "nothing had to be encoded"
+    )
+    console.print(Text(f"{counts}; {work}; {report.took_s:.1f} s; index version {report.index_version}."))
+
+
+def _request(text: str, k: int, paths: Sequence[str], media_types: Sequence[str]) -> Request:
+    return check(text, k=k, paths=paths, media_types=media_types)
+
+
+def _print_answers(response: Response, documents: dict[str, Document]) -> None:
+    console = _console()
+    if not response.answers:
+        console.print("The documents do not say.", style="bold")
+        if response.hits:
+            nearest = response.hits[0].passage
+            console.print(Text(f"Nearest passage: {nearest.doc_id}: {_one_line(nearest.text, 120)}", style="dim"))
+        return
+    for number, answer in enumerate(response.answers):
+        if number:
+            console.print()
+        citation = answer.citation
+        console.print(Text(answer.text, style="bold"))
+        console.print(_in_context(answer, documents[citation.doc_id]))
+        console.print(
+            Text.assemble(
+                "  ",
+                (f"{citation.doc_id}:{citation.line}", "cyan"),
+                f"  characters {citation.span.start}–{citation.span.end}, confidence {answer.confidence:.0%}",
+            )
+        )
+
+
+def _in_context(answer: Answer, document: Document, width: int = 90) -> Text:
+    """Return the quote marked between some characters of what stands around it."""
+    span = answer.citation.span
+    before = document.text[max(0, span.start - width) : span.start]
+    after = document.text[span.end : span.end + width]
+    return Text.assemble(
+        "  …",
+        " ".join(before.split()) + " " * before[-1:].isspace(),
+        (" ".join(answer.citation.quote.split()), "reverse"),
+        " " * after[:1].isspace() + " ".join(after.split()),
+        "…",
+    )
+
+
+def _one_line(text: str, length: int) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= length else flat[: length - 1] + "…"
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def _print_json(value: wire.Json) -> None:
+    # Not through rich: what is printed has to be the JSON and nothing else.
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))

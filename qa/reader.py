@@ -1,0 +1,177 @@
+"""Passages to answers: the Reader protocol, and the sentence reader."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from math import log
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.encoder import Encoder, Vectors
+from index.records import Passage, Span
+from index.sentences import sentence_spans
+from qa.confidence import Calibration
+
+_WORD = re.compile(r"\w+")
+_WEIGHTS = "weights/sentence_reader.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSpan:
+    """A span of a passage's text that may hold the answer. A higher score is a better one."""
+
+    span: Span
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reader found in one passage.
+
+    Attributes:
+        spans: Best first; empty where there is nothing to choose from.
+        no_answer: The score of "not in this passage", on the scale of the spans' scores.
+    """
+
+    spans: tuple[ScoredSpan, ...]
+    no_answer: float
+
+
+class Reader(Protocol):
+    """What finds the answer's span. Scores of different passages of one call can be compared."""
+
+    @property
+    def calibration(self) -> Calibration:
+        """How its margins become probabilities."""
+        ...
+
+    def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
+        """Return a reading per passage, in the order of the passages."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceWeights:
+    """How much each kind of nearness counts. Fitted by `training.sentence_reader`."""
+
+    similarity: float
+    overlap: float
+
+
+class SentenceReader:
+    """Cuts out the sentence that is nearest to the question.
+
+    Nearness is the cosine of encoder vectors and the share of the question's words that stand in the
+    sentence or in the headings over it. It reads no grammar and knows no answer types: an honest
+    reader without a model of its own.
+    """
+
+    def __init__(self, encoder: Encoder, *, weights: SentenceWeights, calibration: Calibration) -> None:
+        self._encoder = encoder
+        self._weights = weights
+        self._calibration = calibration
+        self._vectors = _SentenceVectors(encoder)
+
+    @property
+    def calibration(self) -> Calibration:
+        return self._calibration
+
+    def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
+        spans = [answer_spans(passage) for passage in passages]
+        similarity, overlap = self.nearness(question, passages, spans)
+        scores = iter(self._weights.similarity * similarity + self._weights.overlap * overlap)
+        readings = []
+        for passage_spans in spans:
+            scored = [ScoredSpan(span, float(next(scores))) for span in passage_spans]
+            scored.sort(key=lambda candidate: (-candidate.score, candidate.span))
+            readings.append(Reading(tuple(scored), no_answer=0.0))
+        return readings
+
+    def nearness(
+        self, question: str, passages: Sequence[Passage], spans: Sequence[Sequence[Span]]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return cosine and word overlap for each of the passages' sentences, (n,) each, one after the other."""
+        sentences = [span.of(passage.text) for passage, some in zip(passages, spans, strict=True) for span in some]
+        headings = [
+            f"{passage.title} {passage.heading}" for passage, some in zip(passages, spans, strict=True) for _ in some
+        ]
+        similarity = self._vectors.of(sentences) @ self._encoder.encode_questions([question])[0]
+        return similarity.astype(np.float64), word_overlap(question, sentences, headings)
+
+
+def answer_spans(passage: Passage) -> list[Span]:
+    """Return the passage's sentences that may be answers, in order: all but its headings."""
+    headings = {title.casefold() for title in (*passage.heading.split(" › "), passage.title)}
+    return [
+        span
+        for span in sentence_spans(passage.text)
+        if span.of(passage.text).strip("#=- \t").casefold() not in headings
+    ]
+
+
+def word_overlap(question: str, sentences: Sequence[str], headings: Sequence[str]) -> NDArray[np.float64]:
+    """Return for each sentence the share of the question's words that it holds, in [0, 1].
+
+    Words count by their rarity among the sentences, log(1 + n / (1 + df)): what stands in every
+    sentence tells none from another. A word in the headings over a sentence counts half.
+    """
+    asked = set(_words(question))
+    held = [set(_words(sentence)) for sentence in sentences]
+    frequency = Counter(word for words in held for word in words & asked)
+    rarity = {word: log(1 + len(sentences) / (1 + frequency[word])) for word in asked}
+    whole = sum(rarity.values())
+    shares = []
+    for words, heading in zip(held, headings, strict=True):
+        above = set(_words(heading)) - words
+        found = sum(rarity[word] for word in asked & words) + sum(rarity[word] for word in asked & above) / 2
+        shares.append(found / whole if whole else 0.0)
+    return np.array(shares, dtype=np.float64)
+
+
+def open_sentence_reader(encoder: Encoder) -> SentenceReader:
+    """Return the sentence reader with the weights that ship with Citespan."""
+    stored = json.loads(files("qa").joinpath(_WEIGHTS).read_text(encoding="utf-8"))
+    return SentenceReader(
+        encoder,
+        weights=SentenceWeights(**stored["weights"]),
+        calibration=Calibration(**stored["calibration"]),
+    )
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
+
+
+class _SentenceVectors:
+    """Vectors of sentences, the most recent ones kept: good passages are read for many questions."""
+
+    _KEPT = 8192
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._turn = threading.Lock()
+
+    def of(self, sentences: Sequence[str]) -> Vectors:
+        """Return a row for each sentence."""
+        with self._turn:
+            found = {sentence: self._kept[sentence] for sentence in sentences if sentence in self._kept}
+        missing = sorted(set(sentences) - found.keys())
+        found.update(zip(missing, self._encoder.encode_passages(missing), strict=True))
+        with self._turn:
+            for sentence, vector in found.items():
+                self._kept[sentence] = vector
+                self._kept.move_to_end(sentence)
+            while len(self._kept) > self._KEPT:
+                self._kept.popitem(last=False)
+        if not sentences:
+            return np.empty((0, self._encoder.dimension), dtype=np.float32)
+        return np.stack([found[sentence] for sentence in sentences])

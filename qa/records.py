@@ -1,0 +1,82 @@
+"""What the answering side hands out: frozen, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from index.records import Document, Hit, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where an answer stands, so that anybody can look.
+
+    Attributes:
+        span: In the document's canonical text, code points; `quote == span.of(document.text)`.
+        line: Of the source file, from 1.
+        sha256: Of the file's bytes when it was indexed.
+    """
+
+    doc_id: str
+    title: str
+    span: Span
+    quote: str
+    heading: str
+    line: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer with its evidence.
+
+    Attributes:
+        confidence: Calibrated probability that the answer is right, in [0, 1].
+        hit: The passage it was read in; `citation.span` lies within `hit.passage.span`.
+    """
+
+    text: str
+    confidence: float
+    citation: Citation
+    hit: Hit
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResponse:
+    """What a search found in one version of the index.
+
+    Attributes:
+        took_ms: Stage to milliseconds; "total" is all of it.
+    """
+
+    query: str
+    hits: tuple[Hit, ...]
+    index_version: int
+    took_ms: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the documents say to a question, in one version of the index.
+
+    Attributes:
+        answers: Best first. Empty means: the documents do not say.
+        hits: The passages that were read.
+        took_ms: Stage to milliseconds; "total" is all of it.
+    """
+
+    question: str
+    answers: tuple[Answer, ...]
+    hits: tuple[Hit, ...]
+    index_version: int
+    took_ms: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentView:
+    """A document with what the index knows about it."""
+
+    document: Document
+    n_passages: int
+    index_version: int

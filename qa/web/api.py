@@ -1,0 +1,131 @@
+"""The JSON API. Its form is promised: keys may be added, never removed or changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from flask import Blueprint, request
+from werkzeug.datastructures import MultiDict
+
+from index.errors import EmptyQuestion, InvalidParameter, InvalidRequest, UnknownParameter
+from qa import wire
+from qa.engine import Engine
+from qa.requests import DEFAULT_K, Request, check, parse_k
+
+
+def api(engine: Engine) -> Blueprint:
+    """Return the routes below /api/v1."""
+    blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+
+    @blueprint.get("/ask")
+    def ask_get() -> wire.Json:
+        return wire.response_json(engine.ask(request_of_query(request.args, "question")))
+
+    @blueprint.post("/ask")
+    def ask_post() -> wire.Json:
+        return wire.response_json(engine.ask(_request_of_body("question")))
+
+    @blueprint.get("/search")
+    def search_get() -> wire.Json:
+        return wire.search_json(engine.search(request_of_query(request.args, "query")))
+
+    @blueprint.post("/search")
+    def search_post() -> wire.Json:
+        return wire.search_json(engine.search(_request_of_body("query")))
+
+    @blueprint.get("/documents")
+    def documents() -> wire.Json:
+        refuse_unknown(request.args, ())
+        return {"documents": [wire.summary_json(summary) for summary in engine.documents()]}
+
+    @blueprint.get("/documents/<path:doc_id>")
+    def document(doc_id: str) -> wire.Json:
+        refuse_unknown(request.args, ())
+        return wire.document_json(engine.document(doc_id))
+
+    @blueprint.post("/index/update")
+    def update() -> wire.Json:
+        refuse_unknown(request.args, ())
+        return wire.report_json(engine.update())
+
+    @blueprint.get("/status")
+    def status() -> wire.Json:
+        refuse_unknown(request.args, ())
+        return wire.status_json(engine.status())
+
+    @blueprint.get("/health")
+    def health() -> wire.Json:
+        refuse_unknown(request.args, ())
+        return {"status": "ok", "index_version": engine.status().index_version}
+
+    return blueprint
+
+
+def request_of_query(query: MultiDict[str, str], text_name: str, *, also: Collection[str] = ()) -> Request:
+    """Return the request that a URL's query makes: `text_name`, and optionally k, path and media_type.
+
+    Args:
+        also: Further names that the caller reads itself.
+
+    Raises:
+        InputError: It makes none.
+    """
+    refuse_unknown(query, (text_name, "k", "path", "media_type", *also))
+    for name in (text_name, "k"):
+        if len(query.getlist(name)) > 1:
+            raise InvalidParameter(f"{name} is given {len(query.getlist(name))} times: give it once")
+    return check(
+        query.get(text_name, ""),
+        k=parse_k(query["k"]) if "k" in query else DEFAULT_K,
+        paths=[path for path in query.getlist("path") if path],
+        media_types=[media_type for media_type in query.getlist("media_type") if media_type],
+    )
+
+
+def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
+    """Raise for the first name that is not known.
+
+    Raises:
+        UnknownParameter: A name that would be ignored in silence otherwise.
+    """
+    for name in given:
+        if name not in known:
+            takes = f"known are {', '.join(known)}" if known else "none are taken here"
+            raise UnknownParameter(f"there is no parameter {name[:100]!r}: {takes}")
+
+
+def _request_of_body(text_name: str) -> Request:
+    refuse_unknown(request.args, ())
+    body = _json_object()
+    refuse_unknown(body, (text_name, "k", "filters"))
+    if text_name not in body:
+        raise EmptyQuestion(f'there is no {text_name}: send a body such as {{"{text_name}": "When did it open?"}}')
+    filters = _of_kind(body.get("filters", {}), dict, "filters", "an object")
+    refuse_unknown(filters, ("paths", "media_types"))
+    return check(
+        _of_kind(body[text_name], str, text_name, "a string"),
+        k=_of_kind(body.get("k", DEFAULT_K), int, "k", "a whole number"),
+        paths=_strings(filters, "paths"),
+        media_types=_strings(filters, "media_types"),
+    )
+
+
+def _json_object() -> dict[str, Any]:
+    if not request.is_json:
+        raise InvalidRequest("the body has to be JSON: send it with Content-Type: application/json")
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise InvalidRequest('the body is no JSON object: send one, such as {"question": "When did it open?"}')
+    return body
+
+
+def _strings(filters: dict[str, Any], name: str) -> list[str]:
+    values = _of_kind(filters.get(name, []), list, f"filters.{name}", "a list of strings")
+    return [_of_kind(value, str, f"filters.{name}", "a list of strings") for value in values]
+
+
+def _of_kind(value: Any, kind: type[Any], name: str, description: str) -> Any:  # a JSON value may be anything
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InvalidParameter(f"{name} has to be {description}")
+    return value

@@ -1,0 +1,170 @@
+"""Records as JSON: the promised form of the API, for the service and the shell alike.
+
+Keys may be added, never removed or changed. Offsets are Unicode code points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from index.collection import Failure
+from index.errors import CitespanError
+from index.records import Hit, Span
+from index.store.database import DocumentSummary
+from index.update import UpdateReport
+from qa.engine import Status
+from qa.records import Answer, Citation, DocumentView, Response, SearchResponse
+
+# JSON has no static shape that says more than this.
+Json = dict[str, Any]
+
+OFFSETS = "unicode code points"
+
+
+def document_url(doc_id: str, span: Span | None = None) -> str:
+    """Return the path of a document's page, with the span that it shall show."""
+    query = "?" + urlencode({"start": span.start, "end": span.end}) + "#span" if span else ""
+    return f"/documents/{quote(doc_id)}{query}"
+
+
+def response_json(response: Response) -> Json:
+    """Return what `ask` answers."""
+    return {
+        "question": response.question,
+        "answers": [_answer(answer) for answer in response.answers],
+        "passages": [_hit(hit) for hit in response.hits],
+        "offsets": OFFSETS,
+        "index_version": response.index_version,
+        "took_ms": dict(response.took_ms),
+    }
+
+
+def search_json(response: SearchResponse) -> Json:
+    """Return what `search` answers."""
+    return {
+        "query": response.query,
+        "hits": [_hit(hit) for hit in response.hits],
+        "offsets": OFFSETS,
+        "index_version": response.index_version,
+        "took_ms": dict(response.took_ms),
+    }
+
+
+def document_json(view: DocumentView) -> Json:
+    """Return a document with its canonical text."""
+    document = view.document
+    return {
+        "doc_id": document.doc_id,
+        "title": document.title,
+        "media_type": document.media_type,
+        "sha256": document.sha256,
+        "text": document.text,
+        "n_characters": len(document.text),
+        "n_passages": view.n_passages,
+        "offsets": OFFSETS,
+        "index_version": view.index_version,
+        "url": document_url(document.doc_id),
+    }
+
+
+def summary_json(summary: DocumentSummary) -> Json:
+    """Return one line of the listing."""
+    return {
+        "doc_id": summary.doc_id,
+        "title": summary.title,
+        "media_type": summary.media_type,
+        "n_characters": summary.n_characters,
+        "n_passages": summary.n_passages,
+        "url": document_url(summary.doc_id),
+    }
+
+
+def status_json(status: Status) -> Json:
+    """Return what the index holds."""
+    return {
+        "index_version": status.index_version,
+        "n_documents": status.counts.n_documents,
+        "n_passages": status.counts.n_passages,
+        "n_failed": status.counts.n_failed,
+        "encoder": status.encoder,
+        "others": [_failure(failure) for failure in status.failures],
+    }
+
+
+def report_json(report: UpdateReport) -> Json:
+    """Return what an update did."""
+    return {
+        "added": list(report.added),
+        "replaced": list(report.replaced),
+        "renamed": list(report.renamed),
+        "deleted": list(report.deleted),
+        "n_unchanged": report.n_unchanged,
+        "others": [_failure(failure) for failure in report.others],
+        "n_encoded": report.n_encoded,
+        "n_reused": report.n_reused,
+        "index_version": report.index_version,
+        "took_s": round(report.took_s, 3),
+    }
+
+
+def problem_json(error: CitespanError, *, status: int, title: str) -> Json:
+    """Return an error as RFC 9457 has it, with its stable code."""
+    return {
+        "type": f"/errors#{error.code}",
+        "title": title,
+        "status": status,
+        "code": error.code,
+        "detail": str(error),
+    }
+
+
+def _answer(answer: Answer) -> Json:
+    return {
+        "text": answer.text,
+        "confidence": round(answer.confidence, 4),
+        "citation": _citation(answer.citation),
+        "passage_rank": answer.hit.rank,
+    }
+
+
+def _citation(citation: Citation) -> Json:
+    return {
+        "doc_id": citation.doc_id,
+        "title": citation.title,
+        "start": citation.span.start,
+        "end": citation.span.end,
+        "quote": citation.quote,
+        "heading": citation.heading,
+        "line": citation.line,
+        "sha256": citation.sha256,
+        "url": document_url(citation.doc_id, citation.span),
+    }
+
+
+def _hit(hit: Hit) -> Json:
+    passage = hit.passage
+    return {
+        "rank": hit.rank,
+        "score": round(hit.score, 6),
+        "dense_rank": hit.dense_rank,
+        "lexical_rank": hit.lexical_rank,
+        "doc_id": passage.doc_id,
+        "title": passage.title,
+        "media_type": passage.media_type,
+        "heading": passage.heading,
+        "start": passage.span.start,
+        "end": passage.span.end,
+        "text": passage.text,
+        "url": document_url(passage.doc_id, passage.span),
+    }
+
+
+def _failure(failure: Failure) -> Mapping[str, object]:
+    return {
+        "path": failure.path,
+        "code": failure.code,
+        "message": failure.message,
+        "is_skipped": failure.is_skipped,
+    }

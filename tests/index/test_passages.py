@@ -1,0 +1,104 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.parsing import parse
+from index.passages import PassageSettings, cut
+from index.records import Document, Heading
+from index.sentences import sentence_spans
+from tests.standins import HashingEncoder
+
+TOKENS = HashingEncoder().token_spans
+
+
+def plain(text, headings=()):
+    return Document("a.txt", "A", text, "", "text/plain", headings)
+
+
+def texts(document, **settings):
+    return [piece.span.of(document.text) for piece in cut(document, TOKENS, PassageSettings(**settings))]
+
+
+def test_a_short_document_is_one_passage():
+    assert texts(plain("One. Two. Three."), max_tokens=20, overlap_tokens=5) == ["One. Two. Three."]
+
+
+def test_passages_are_windows_of_whole_sentences_that_overlap_by_whole_sentences():
+    document = plain("I am one. I am two. I am three. I am four. I am five.")  # four tokens each, with the stop
+    assert texts(document, max_tokens=8, overlap_tokens=4) == [
+        "I am one. I am two.",
+        "I am two. I am three.",
+        "I am three. I am four.",
+        "I am four. I am five.",
+    ]
+    assert texts(document, max_tokens=8, overlap_tokens=3) == [
+        "I am one. I am two.",
+        "I am three. I am four.",
+        "I am five.",
+    ]
+
+
+def test_an_overlap_as_large_as_a_passage_still_moves_on():
+    document = plain("I am one. I am two. I am three.")
+    assert texts(document, max_tokens=8, overlap_tokens=100) == ["I am one. I am two.", "I am two. I am three."]
+
+
+def test_a_passage_never_reaches_over_a_heading():
+    document = parse(b"Intro.\n\n# One\n\nFirst.\n\n## Two\n\nSecond.", doc_id="a.md", sha256="")
+    pieces = cut(document, TOKENS, PassageSettings(50, 10))
+    assert [(piece.span.of(document.text), piece.heading) for piece in pieces] == [
+        ("Intro.", ""),
+        ("# One\n\nFirst.", "One"),
+        ("## Two\n\nSecond.", "One › Two"),
+    ]
+
+
+def test_headings_with_nothing_between_them_are_one_section_and_no_passage_is_only_a_heading():
+    document = parse(b"Title\n=====\n\n## One\n\n### Deep\n\nText.\n\n## Two\n\nMore.", doc_id="a.md", sha256="")
+    assert texts(document, max_tokens=50, overlap_tokens=0) == [
+        "Title\n=====\n\n## One\n\n### Deep\n\nText.",
+        "## Two\n\nMore.",
+    ]
+
+
+def test_a_sentence_that_is_too_long_is_cut_between_words():
+    document = plain("one two three four five six seven eight nine ten")
+    assert texts(document, max_tokens=4, overlap_tokens=0) == ["one two three four", "five six seven eight", "nine ten"]
+
+
+def test_a_word_that_no_encoder_knows_counts_by_its_characters():
+    pieces = texts(plain("x" * 100), max_tokens=30, overlap_tokens=0)
+    assert [len(piece) for piece in pieces] == [30, 30, 30, 10]
+
+
+WORDS = st.sampled_from(["Yes.", "a", "b,c", "long" * 8, "😀", "\n\n", "ok! ", "x" * 50, "\u200b", "  ", "né", "- "])
+
+
+@settings(deadline=None)
+@given(
+    st.lists(WORDS, max_size=80).map(" ".join),
+    st.lists(st.integers(0, 300), max_size=4),
+    st.integers(1, 12),
+    st.integers(0, 12),
+)
+def test_every_character_that_is_not_space_is_in_a_passage_and_no_passage_is_too_long(text, cuts_at, size, overlap):
+    starts = sorted({at for at in cuts_at if at < len(text)})
+    document = plain(text, tuple(Heading(at, 1 + at % 3, "h") for at in starts))
+    pieces = cut(document, TOKENS, PassageSettings(size, overlap))
+    held = {index for piece in pieces for index in range(piece.span.start, piece.span.end)}
+    assert all(index in held for index, character in enumerate(text) if not character.isspace())
+    assert all(len(TOKENS(piece.span.of(text))) <= size for piece in pieces)
+    assert [piece.span.start for piece in pieces] == sorted({piece.span.start for piece in pieces})
+
+
+def test_passages_begin_and_end_with_sentences_where_sentences_fit():
+    text = "First one here. Second one there. Third one. " * 30
+    borders = {edge for span in sentence_spans(text) for edge in (span.start, span.end)}
+    pieces = cut(plain(text), TOKENS, PassageSettings(40, 10))
+    assert len(pieces) > 5
+    assert all({piece.span.start, piece.span.end} <= borders for piece in pieces)
+
+
+@pytest.mark.parametrize("text", ["", "   \n\n "])
+def test_nothing_gives_no_passages(text):
+    assert texts(plain(text)) == []

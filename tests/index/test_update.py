@@ -1,0 +1,313 @@
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from index.errors import CollectionMissing, IndexNotWritable, OtherCollection
+from index.records import Filter
+from index.store.database import Database
+from index.store.folder import current_database
+from tests.standins import HashingEncoder, opened, update_with, write_files
+
+
+@pytest.fixture
+def encoder():
+    return HashingEncoder()
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_files(
+        tmp_path / "documents",
+        {"a.md": "# A\n\nThe bridge opened in 1890.", "b.txt": "The tower opened in 1889.", "sub/c.txt": "Third text."},
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "index"
+
+
+def test_the_first_update_adds_everything_and_the_second_encodes_nothing(encoder, root, folder):
+    first = update_with(encoder, root, folder)
+    assert (first.added, first.n_encoded) == (("a.md", "b.txt", "sub/c.txt"), 3)
+    encoder.encoded.clear()
+    second = update_with(encoder, root, folder)
+    assert (second.n_changes, second.n_unchanged, second.index_version) == (0, 3, first.index_version)
+    assert encoder.encoded == []
+
+
+def test_an_edit_replaces_the_passages_and_encodes_only_those_that_are_new(encoder, root, folder):
+    write_files(root, {"long.md": "# One\n\nFirst part.\n\n# Two\n\nSecond part."})
+    update_with(encoder, root, folder)
+    encoder.encoded.clear()
+    write_files(root, {"long.md": "# One\n\nFirst part.\n\n# Two\n\nAnother part."})
+    report = update_with(encoder, root, folder)
+    assert (report.replaced, report.n_encoded, report.n_reused) == (("long.md",), 1, 1)
+    assert encoder.encoded == ["# Two\n\nAnother part."]
+
+
+def test_a_renamed_file_is_not_encoded_again(encoder, root, folder):
+    update_with(encoder, root, folder)
+    encoder.encoded.clear()
+    (root / "b.txt").rename(root / "sub" / "renamed.txt")
+    report = update_with(encoder, root, folder)
+    assert (report.renamed, report.added, report.deleted, report.n_encoded) == (("sub/renamed.txt",), (), (), 0)
+    assert encoder.encoded == []
+    with opened(folder) as store, store.snapshot() as snapshot:
+        assert [summary.doc_id for summary in snapshot.summaries()] == ["a.md", "sub/c.txt", "sub/renamed.txt"]
+
+
+def test_a_vanished_file_disappears(encoder, root, folder):
+    update_with(encoder, root, folder)
+    (root / "a.md").unlink()
+    assert update_with(encoder, root, folder).deleted == ("a.md",)
+    with opened(folder) as store, store.snapshot() as snapshot:
+        assert snapshot.lexical("bridge", 5, Filter()) == []
+
+
+def test_a_file_with_a_new_time_and_the_same_content_is_unchanged(encoder, root, folder):
+    update_with(encoder, root, folder)
+    os.utime(root / "a.md", (1, 1))
+    report = update_with(encoder, root, folder)
+    assert (report.n_changes, report.n_unchanged) == (0, 3)
+
+
+def test_an_edit_within_the_clocks_tick_that_keeps_the_size_is_seen(encoder, root, folder):
+    path = root / "b.txt"
+    update_with(encoder, root, folder)
+    status = path.stat()
+    path.write_text("The tower opened in 1999.")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert update_with(encoder, root, folder).replaced == ("b.txt",)
+
+
+def test_a_settled_file_is_not_read_again(encoder, root, folder, monkeypatch):
+    for path in root.rglob("*.*"):
+        os.utime(path, (time.time() - 60, time.time() - 60))
+    update_with(encoder, root, folder)
+
+    def refuse(self, *args, **kwargs):
+        raise AssertionError(f"{self} was opened")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("index.store.folder.Path.read_bytes", lambda self: b"index-1.sqlite")
+    assert update_with(encoder, root, folder).n_unchanged == 3
+
+
+def test_a_build_with_bad_files_finishes_with_the_good_ones_and_lists_the_bad(encoder, root, folder):
+    write_files(root, {"binary.txt": b"a\0b", "empty.md": " ", "large.txt": "x" * 200, "table.xlsx": "x"})
+    report = update_with(encoder, root, folder, max_file_bytes=100)
+    assert len(report.added) == 3
+    assert {failure.path: failure.code for failure in report.failed} == {
+        "binary.txt": "file_undecodable",
+        "empty.md": "file_without_text",
+        "large.txt": "file_too_large",
+    }
+    with opened(folder) as store, store.snapshot() as snapshot:
+        assert [(f.path, f.is_skipped) for f in snapshot.failures()] == [
+            ("binary.txt", False),
+            ("empty.md", False),
+            ("large.txt", False),
+            ("table.xlsx", True),
+        ]
+
+
+def test_a_file_that_can_no_longer_be_read_no_longer_answers(encoder, root, folder):
+    update_with(encoder, root, folder)
+    write_files(root, {"a.md": b"\0\0"})
+    report = update_with(encoder, root, folder)
+    assert (report.deleted, [failure.path for failure in report.failed]) == (("a.md",), ["a.md"])
+    write_files(root, {"a.md": "Mended bridge."})
+    assert update_with(encoder, root, folder).added == ("a.md",)
+    with opened(folder) as store, store.snapshot() as snapshot:
+        assert snapshot.failures() == []
+
+
+def test_a_missing_folder_leaves_the_index_as_it_is(encoder, root, folder, tmp_path):
+    update_with(encoder, root, folder)
+    root.rename(tmp_path / "elsewhere")
+    with pytest.raises(CollectionMissing):
+        update_with(encoder, root, folder)
+    with opened(folder) as store, store.snapshot() as snapshot:
+        assert snapshot.counts().n_documents == 3
+
+
+def test_a_folder_that_was_moved_is_followed_without_encoding(encoder, root, folder, tmp_path):
+    update_with(encoder, root, folder)
+    root.rename(tmp_path / "elsewhere")
+    report = update_with(encoder, tmp_path / "elsewhere", folder)
+    assert (report.n_changes, report.n_encoded) == (0, 0)
+
+
+def test_an_index_is_not_turned_over_to_another_folder_in_silence(encoder, root, folder, tmp_path):
+    update_with(encoder, root, folder)
+    other = write_files(tmp_path / "other", {"x.txt": "Other."})
+    with pytest.raises(OtherCollection, match="--index"):
+        update_with(encoder, other, folder)
+
+
+def test_a_document_with_no_change_keeps_its_passages_ids_and_ids_are_never_used_again(encoder, root, folder):
+    update_with(encoder, root, folder)
+
+    def ids():
+        with opened(folder) as store, store.snapshot() as snapshot:
+            return {passage.doc_id: n for n, passage in snapshot.passages(range(1, 30)).items()}
+
+    before = ids()
+    write_files(root, {"sub/c.txt": "Third text, edited."})
+    update_with(encoder, root, folder)
+    after = ids()
+    assert after["a.md"] == before["a.md"]
+    assert after["sub/c.txt"] > max(before.values())
+
+
+def test_progress_runs_from_nothing_to_everything(encoder, root, folder):
+    seen = []
+    update_with(encoder, root, folder, on_progress=seen.append)
+    assert (seen[0].n_files_done, seen[0].n_files) == (0, 3)
+    assert (seen[-1].n_files_done, seen[-1].bytes_done, seen[-1].n_encoded) == (3, seen[-1].bytes_total, 3)
+
+
+def test_an_update_that_breaks_off_is_continued_where_it_stopped(encoder, root, folder, monkeypatch):
+    monkeypatch.setattr("index.update._GROUP", 1)
+    calls = []
+
+    def fail_on_third(texts):
+        calls.append(texts)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return HashingEncoder.encode_passages(encoder, texts)
+
+    encoder.encode_passages = fail_on_third
+    with pytest.raises(KeyboardInterrupt):
+        update_with(encoder, root, folder)
+    del encoder.encode_passages
+    report = update_with(encoder, root, folder)
+    assert (report.added, report.n_unchanged, report.n_encoded) == (("sub/c.txt",), 2, 1)
+
+
+def test_a_file_that_comes_back_before_it_is_deleted_stays(encoder, root, folder, monkeypatch):
+    update_with(encoder, root, folder)
+    (root / "b.txt").unlink()
+    real_plan = __import__("index.update", fromlist=["make_plan"]).make_plan
+
+    def plan_then_save(*args, **kwargs):
+        plan = real_plan(*args, **kwargs)
+        write_files(root, {"b.txt": "The tower opened in 1889."})
+        return plan
+
+    monkeypatch.setattr("index.update.make_plan", plan_then_save)
+    assert update_with(encoder, root, folder).deleted == ()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_a_clear_error(encoder, root, tmp_path):
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    with pytest.raises(IndexNotWritable, match="--index"):
+        update_with(encoder, root, locked / "index")
+
+
+def test_a_file_in_the_place_of_the_index_folder_is_a_clear_error(encoder, root, tmp_path):
+    (tmp_path / "taken").write_text("x")
+    with pytest.raises(IndexNotWritable, match="--index"):
+        update_with(encoder, root, tmp_path / "taken")
+
+
+NAMES = st.sampled_from(["a.txt", "b.md", "c.html", "sub/a.txt", "sub/deep/d.md", "e.bin"])
+BODIES = st.sampled_from(
+    [
+        "The bridge opened in 1890.",
+        "# Title\n\nThe tower opened in 1889.\n\n## More\n\nIt is high. It is iron.",
+        "same words",
+        "Long text. " * 40,
+        "",
+        "<p>A page about a bridge.</p>",
+    ]
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), NAMES, BODIES),
+        st.tuples(st.just("delete"), NAMES, st.none()),
+        st.tuples(st.just("rename"), NAMES, NAMES),
+        st.tuples(st.just("update"), st.none(), st.none()),
+    ),
+    min_size=1,
+    max_size=14,
+)
+QUERIES = ("when did the bridge open", "tower", "same words", "long text iron page")
+
+
+def everything(folder):
+    """All that an index says, without ids: documents, passages, vectors and rankings with their scores."""
+    with opened(folder) as store, store.snapshot() as snapshot:
+        database = Database(current_database(folder))
+        found = {p.passage_id: p for p in database.passages_between(1, database.last_passage_id())}
+        ids, vectors = database.vectors_between(1, database.last_passage_id())
+        database.close()
+        place = {passage_id: (p.doc_id, p.span, p.text, p.heading, p.title) for passage_id, p in found.items()}
+        rankings = [
+            [
+                [(place[entry.passage_id], round(entry.score, 5)) for entry in ranking]
+                for ranking in (
+                    snapshot.dense(HashingEncoder().encode_questions([query])[0], 20, Filter()),
+                    snapshot.lexical(query, 20, Filter()),
+                )
+            ]
+            for query in QUERIES
+        ]
+        return (
+            [snapshot.document(summary.doc_id) for summary in snapshot.summaries()],
+            sorted((place[i], tuple(np.round(v, 6).tolist())) for i, v in zip(ids.tolist(), vectors, strict=True)),
+            snapshot.failures(),
+            rankings,
+        )
+
+
+def carry_out(step, root):
+    action, name, other = step
+    if action == "write":
+        write_files(root, {name: other})
+    elif action == "delete":
+        (root / name).unlink(missing_ok=True)
+    elif action == "rename" and (root / name).exists():
+        (root / other).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).rename(root / other)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_after_any_changes_the_index_is_the_one_that_a_full_build_gives(tmp_path_factory, steps):
+    base = tmp_path_factory.mktemp("equal")
+    root = write_files(base / "documents", {"a.txt": "same words"})
+    encoder = HashingEncoder()
+    update_with(encoder, root, base / "grown")
+    with opened(base / "grown") as live:
+        for step in [*steps, ("update", None, None)]:
+            if step[0] == "update":
+                update_with(encoder, root, base / "grown")
+                live.refresh()
+            else:
+                carry_out(step, root)
+        update_with(encoder, root, base / "fresh")
+        assert everything(base / "grown") == everything(base / "fresh")
+        with live.snapshot() as grown, opened(base / "fresh") as store, store.snapshot() as fresh:
+            assert rankings_of(grown) == rankings_of(fresh)
+
+
+def rankings_of(snapshot):
+    """The rankings of a store that was refreshed again and again, by place and score."""
+    found = []
+    for query in QUERIES:
+        vector = HashingEncoder().encode_questions([query])[0]
+        for ranking in (snapshot.dense(vector, 20, Filter()), snapshot.lexical(query, 20, Filter())):
+            passages = snapshot.passages([entry.passage_id for entry in ranking])
+            found.append(
+                [(passages[e.passage_id].doc_id, passages[e.passage_id].span, round(e.score, 5)) for e in ranking]
+            )
+    return found
