@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.records import Document, Span
+from index.records import HEADING_SEPARATOR, Document, Span
 from index.sentences import sentence_spans
 
 TokenSpans: TypeAlias = Callable[[str], NDArray[np.int64]]
@@ -24,13 +25,20 @@ class PassageSettings:
     """How documents are cut.
 
     Attributes:
-        max_tokens: Of a passage, without the encoder's special tokens; at least 1.
+        max_tokens: Of what is encoded for a passage, without special tokens: its context and its text.
+        context_tokens: At most this many of them are its context; 0 to encode the text alone.
         overlap_tokens: At most this many tokens, in whole sentences, are repeated at the start of the
             next passage of the same section, so that no answer is torn from its context.
     """
 
     max_tokens: int = 254
-    overlap_tokens: int = 64
+    context_tokens: int = 48
+    overlap_tokens: int = 48
+
+    @property
+    def text_tokens(self) -> int:
+        """Of a passage's text at most; at least 1."""
+        return max(self.max_tokens - self.context_tokens, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,7 @@ class _Unit:
 def cut(document: Document, token_spans: TokenSpans, settings: PassageSettings) -> list[Cut]:
     """Return the passages of a document, in order.
 
-    A passage is a run of whole sentences of one section, as many as `max_tokens` allow. A sentence
+    A passage is a run of whole sentences of one section, as many as `text_tokens` allow. A sentence
     that alone is longer is cut between tokens, between words where it can be. Every character of
     the document that is not white space is in at least one passage.
     """
@@ -62,10 +70,27 @@ def cut(document: Document, token_spans: TokenSpans, settings: PassageSettings) 
         units = [
             _Unit(unit.span.shifted(section.start), unit.n_tokens)
             for sentence in sentence_spans(text)
-            for unit in _units(text, sentence, token_spans, settings.max_tokens)
+            for unit in _units(text, sentence, token_spans, settings.text_tokens)
         ]
         cuts.extend(Cut(span, document.heading_at(span.start)) for span in _windows(units, settings))
     return cuts
+
+
+def context_of(doc_id: str, title: str, heading: str) -> str:
+    """Return what says where a passage stands: its document's title and the headings over it; "" for neither.
+
+    A title that is only the file's name is left out: a file that is renamed is not encoded again.
+    """
+    is_own = title != PurePosixPath(doc_id).stem and not heading.startswith(title)
+    return HEADING_SEPARATOR.join(part for part in (title if is_own else "", heading) if part)
+
+
+def encoded_text(document: Document, piece: Cut, token_spans: TokenSpans, settings: PassageSettings) -> str:
+    """Return what is encoded for a passage: its context, cut to `context_tokens`, and its text."""
+    text = piece.span.of(document.text)
+    context = context_of(document.doc_id, document.title, piece.heading)
+    tokens = token_spans(context)[: settings.context_tokens]
+    return f"{context[: int(tokens[-1, 1])]}\n{text}" if len(tokens) else text
 
 
 def _sections(document: Document) -> Iterator[Span]:
@@ -131,7 +156,7 @@ def _windows(units: Sequence[_Unit], settings: PassageSettings) -> Iterator[Span
     first = 0
     while first < len(units):
         end, n_tokens = first, 0
-        while end < len(units) and n_tokens + units[end].n_tokens <= settings.max_tokens:
+        while end < len(units) and n_tokens + units[end].n_tokens <= settings.text_tokens:
             n_tokens += units[end].n_tokens
             end += 1
         end = max(end, first + 1)

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+HEADING_SEPARATOR = " › "
+"""Between the headings over a place, outermost first."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
@@ -89,7 +92,7 @@ class Document:
             if heading.start > offset:
                 break
             path = [outer for outer in path if outer.level < heading.level] + [heading]
-        return " › ".join(heading.title for heading in path)
+        return HEADING_SEPARATOR.join(heading.title for heading in path)
 
 
 @dataclass(frozen=True, slots=True)

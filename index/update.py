@@ -9,7 +9,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from index.collection import MAX_FILE_BYTES, Failure, Scan, SourceFile, read_fil
 from index.encoder import Encoder
 from index.errors import FileError, OtherCollection
 from index.parsing import FORMATS, parse
-from index.passages import PassageSettings, cut
+from index.passages import PassageSettings, cut, encoded_text
 from index.records import Document
 from index.store.database import (
     Action,
@@ -32,6 +32,8 @@ from index.store.database import (
 from index.store.folder import current_database, has_index, next_database, switch_to, writing
 
 _log = logging.getLogger(__name__)
+
+DEFAULT_PASSAGES = PassageSettings()
 
 _GROUP = 128
 """Passages encoded together: enough to sort by length with gain, few enough to show progress by."""
@@ -122,6 +124,7 @@ def update(
     *,
     encoder: Encoder,
     encoder_name: str,
+    passages: PassageSettings = DEFAULT_PASSAGES,
     rebuild: bool = False,
     max_file_bytes: int = MAX_FILE_BYTES,
     on_progress: Callable[[Progress], None] = lambda _: None,
@@ -132,6 +135,7 @@ def update(
 
     Args:
         encoder_name: What to open the encoder by, noted in a new index.
+        passages: How a new index is to be cut; an index there is keeps its own way.
         rebuild: Make the index anew beside the old one, which answers until it is switched.
         on_progress: Called at the start and whenever a group of passages is stored.
 
@@ -147,7 +151,7 @@ def update(
         path = current_database(folder) if has_index(folder) and not rebuild else None
         fresh = next_database(folder) if path is None else path
         if path is None:
-            create_database(fresh, _new_identity(root, encoder, encoder_name))
+            create_database(fresh, _new_identity(root, encoder, encoder_name, passages))
             if not rebuild:
                 switch_to(fresh)
         database = Database(fresh)
@@ -171,7 +175,7 @@ def make_plan(found: Scan, known: Iterable[Known], *, max_file_bytes: int = MAX_
     """Return what is to be done. A file is read only where size or time leave its content in doubt."""
     missing = {item.doc_id: item for item in known}
     add: list[SourceFile] = []
-    replace: list[SourceFile] = []
+    changed: list[SourceFile] = []
     touch: list[SourceFile] = []
     n_unchanged = 0
     for file in found.files:
@@ -184,7 +188,7 @@ def make_plan(found: Scan, known: Iterable[Known], *, max_file_bytes: int = MAX_
             touch.append(file)
             n_unchanged += 1
         else:
-            replace.append(file)
+            changed.append(file)
     rename: list[Rename] = []
     vanished_by_content = {item.sha256: item for item in missing.values()}
     if vanished_by_content:
@@ -195,7 +199,7 @@ def make_plan(found: Scan, known: Iterable[Known], *, max_file_bytes: int = MAX_
                 del missing[gone.doc_id]
                 rename.append(Rename(gone, file))
     return Plan(
-        tuple(add), tuple(replace), tuple(rename), tuple(missing.values()), tuple(touch), n_unchanged, found.others
+        tuple(add), tuple(changed), tuple(rename), tuple(missing.values()), tuple(touch), n_unchanged, found.others
     )
 
 
@@ -207,13 +211,12 @@ def _content_sha256(file: SourceFile, max_file_bytes: int) -> str:
         return ""
 
 
-def _new_identity(root: Path, encoder: Encoder, encoder_name: str) -> Identity:
-    settings = PassageSettings()
+def _new_identity(root: Path, encoder: Encoder, encoder_name: str, passages: PassageSettings) -> Identity:
     return Identity(
         encoder=encoder_name,
         fingerprint=encoder.fingerprint,
         dimension=encoder.dimension,
-        passages=PassageSettings(min(settings.max_tokens, encoder.max_tokens), settings.overlap_tokens),
+        passages=replace(passages, max_tokens=min(passages.max_tokens, encoder.max_tokens)),
         root=str(root.resolve()),
     )
 
@@ -242,7 +245,7 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A document that is cut, with the vectors that are known already, by their texts' digests."""
+    """A document that is cut, with what is to be encoded, and the vectors that are known already by its digests."""
 
     job: _Job
     document: Document
@@ -326,8 +329,9 @@ class _Run:
     def _prepare(self, job: _Job) -> _Prepared:
         read = read_file(job.file, max_bytes=self.max_file_bytes)
         document = parse(read.content, doc_id=job.file.doc_id, sha256=read.sha256)
-        cuts = cut(document, self.encoder.token_spans, self.database.identity.passages)
-        texts = tuple(piece.span.of(document.text) for piece in cuts)
+        settings = self.database.identity.passages
+        cuts = cut(document, self.encoder.token_spans, settings)
+        texts = tuple(encoded_text(document, piece, self.encoder.token_spans, settings) for piece in cuts)
         passages = tuple(
             NewPassage(piece, hashlib.sha256(text.encode()).digest()) for piece, text in zip(cuts, texts, strict=True)
         )

@@ -257,7 +257,7 @@ def _print_answers(response: Response, documents: dict[str, Document]) -> None:
         if number:
             console.print()
         citation = answer.citation
-        console.print(Text(answer.text, style="bold"))
+        console.print(Text(_harmless(answer.text), style="bold"))
         console.print(_in_context(answer, documents[citation.doc_id]))
         console.print(
             Text.assemble(
@@ -275,16 +275,25 @@ def _in_context(answer: Answer, document: Document, width: int = 90) -> Text:
     after = document.text[span.end : span.end + width]
     return Text.assemble(
         "  …",
-        " ".join(before.split()) + " " * before[-1:].isspace(),
-        (" ".join(answer.citation.quote.split()), "reverse"),
-        " " * after[:1].isspace() + " ".join(after.split()),
+        _flat(before) + " " * before[-1:].isspace(),
+        (_flat(answer.citation.quote), "reverse"),
+        " " * after[:1].isspace() + _flat(after),
         "…",
     )
 
 
 def _one_line(text: str, length: int) -> str:
-    flat = " ".join(text.split())
+    flat = _flat(text)
     return flat if len(flat) <= length else flat[: length - 1] + "…"
+
+
+def _flat(text: str) -> str:
+    return " ".join(_harmless(text).split())
+
+
+def _harmless(text: str) -> str:
+    """Return a document's text without the control characters by which it could command the terminal."""
+    return "".join(c if c.isprintable() or c.isspace() else "\ufffd" for c in text)
 
 
 def _console() -> Console:

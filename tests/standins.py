@@ -25,7 +25,7 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 class HashingEncoder:
     """A deterministic bag of words, hashed: texts that share words are near, so rankings mean something."""
 
-    def __init__(self, *, dimension: int = 64, max_tokens: int = 40, salt: str = "") -> None:
+    def __init__(self, *, dimension: int = 64, max_tokens: int = 88, salt: str = "") -> None:
         self.dimension = dimension
         self.max_tokens = max_tokens
         self.salt = salt

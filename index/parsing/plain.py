@@ -17,10 +17,11 @@ def declared_encoding(content: bytes) -> None:
 
 
 def _title(text: str) -> str:
-    lines = text.lstrip().split("\n", 2)
-    first = lines[0].strip()
-    stands_alone = len(lines) == 1 or not lines[1].strip() or _is_rule(lines[1])
-    return first if stands_alone and len(first) <= _MAX_TITLE else ""
+    """Return the first line where a title would be: short, no sentence, apart from what follows."""
+    first, *rest = text.strip().split("\n", 2)
+    is_apart = bool(rest) and (not rest[0].strip() or _is_rule(rest[0]))
+    is_short = len(first) <= _MAX_TITLE and not first.rstrip().endswith((".", "!", ";", ","))
+    return first.strip() if is_apart and is_short else ""
 
 
 def _is_rule(line: str) -> bool:

@@ -125,7 +125,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class NewPassage:
-    """A passage to be stored. `text_sha256` is the digest of the text that was encoded."""
+    """A passage to be stored. `text_sha256` is the digest of what was encoded for it."""
 
     cut: Cut
     text_sha256: bytes

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import tantivy
 
+from index.passages import context_of
 from index.records import Passage, Ranked
 from index.store.vectors import Order, ranked
 
@@ -16,7 +17,7 @@ _HEAP_BYTES = 64 * 2**20
 _LONGEST_WORD = 64
 _ANALYZER = "words"
 # Weights of the fields where a query's words may stand.
-_FIELDS = {"text": 1.0, "heading": 0.5}
+_FIELDS = {"text": 1.0, "context": 0.5}
 
 
 class WordIndex:
@@ -51,7 +52,7 @@ class WordIndex:
                 document = tantivy.Document()
                 document.add_unsigned("passage_id", passage.passage_id)
                 document.add_text("text", passage.text)
-                document.add_text("heading", passage.heading)
+                document.add_text("context", context_of(passage.doc_id, passage.title, passage.heading))
                 writer.add_document(document)
         self._index.reload()
 

@@ -114,7 +114,10 @@ def _request_of_body(text_name: str) -> Request:
 def _json_object() -> dict[str, Any]:
     if not request.is_json:
         raise InvalidRequest("the body has to be JSON: send it with Content-Type: application/json")
-    body = request.get_json(silent=True)
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:  # the decoder's answer to brackets by the thousand
+        body = None
     if not isinstance(body, dict):
         raise InvalidRequest('the body is no JSON object: send one, such as {"question": "When did it open?"}')
     return body

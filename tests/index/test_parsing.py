@@ -75,6 +75,8 @@ def test_any_bytes_are_a_document_or_a_file_error(content, suffix):
         ("The Forth Bridge\n================\nIt opened.", "The Forth Bridge"),
         ("It opened in 1890.\nIt is long.", "a"),
         ("x" * 200 + "\n\nlong first line", "a"),
+        ("It opened in 1890.", "a"),
+        ("It opened in 1890.\n\nIt is long.", "a"),
     ],
 )
 def test_a_plain_text_is_titled_by_a_first_line_that_stands_alone(text, title):

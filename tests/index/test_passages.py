@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.parsing import parse
-from index.passages import PassageSettings, cut
+from index.passages import PassageSettings, context_of, cut, encoded_text
 from index.records import Document, Heading
 from index.sentences import sentence_spans
 from tests.standins import HashingEncoder
@@ -16,7 +16,9 @@ def plain(text, headings=()):
 
 
 def texts(document, **settings):
-    return [piece.span.of(document.text) for piece in cut(document, TOKENS, PassageSettings(**settings))]
+    return [
+        piece.span.of(document.text) for piece in cut(document, TOKENS, PassageSettings(context_tokens=0, **settings))
+    ]
 
 
 def test_a_short_document_is_one_passage():
@@ -45,7 +47,7 @@ def test_an_overlap_as_large_as_a_passage_still_moves_on():
 
 def test_a_passage_never_reaches_over_a_heading():
     document = parse(b"Intro.\n\n# One\n\nFirst.\n\n## Two\n\nSecond.", doc_id="a.md", sha256="")
-    pieces = cut(document, TOKENS, PassageSettings(50, 10))
+    pieces = cut(document, TOKENS, PassageSettings(50, 0, 10))
     assert [(piece.span.of(document.text), piece.heading) for piece in pieces] == [
         ("Intro.", ""),
         ("# One\n\nFirst.", "One"),
@@ -84,7 +86,7 @@ WORDS = st.sampled_from(["Yes.", "a", "b,c", "long" * 8, "😀", "\n\n", "ok! ",
 def test_every_character_that_is_not_space_is_in_a_passage_and_no_passage_is_too_long(text, cuts_at, size, overlap):
     starts = sorted({at for at in cuts_at if at < len(text)})
     document = plain(text, tuple(Heading(at, 1 + at % 3, "h") for at in starts))
-    pieces = cut(document, TOKENS, PassageSettings(size, overlap))
+    pieces = cut(document, TOKENS, PassageSettings(size, 0, overlap))
     held = {index for piece in pieces for index in range(piece.span.start, piece.span.end)}
     assert all(index in held for index, character in enumerate(text) if not character.isspace())
     assert all(len(TOKENS(piece.span.of(text))) <= size for piece in pieces)
@@ -94,7 +96,7 @@ def test_every_character_that_is_not_space_is_in_a_passage_and_no_passage_is_too
 def test_passages_begin_and_end_with_sentences_where_sentences_fit():
     text = "First one here. Second one there. Third one. " * 30
     borders = {edge for span in sentence_spans(text) for edge in (span.start, span.end)}
-    pieces = cut(plain(text), TOKENS, PassageSettings(40, 10))
+    pieces = cut(plain(text), TOKENS, PassageSettings(40, 0, 10))
     assert len(pieces) > 5
     assert all({piece.span.start, piece.span.end} <= borders for piece in pieces)
 
@@ -102,3 +104,25 @@ def test_passages_begin_and_end_with_sentences_where_sentences_fit():
 @pytest.mark.parametrize("text", ["", "   \n\n "])
 def test_nothing_gives_no_passages(text):
     assert texts(plain(text)) == []
+
+
+def test_what_is_encoded_for_a_passage_begins_with_its_context_cut_to_its_share():
+    document = parse(b"# The old bridge\n\n## Cost and time\n\nIt was cheap.", doc_id="a.md", sha256="")
+    (piece,) = cut(document, TOKENS, PassageSettings(50, 5, 0))
+    assert piece.heading == "The old bridge"
+    assert encoded_text(document, piece, TOKENS, PassageSettings(50, 2, 0)).startswith("The old\n# The old bridge\n")
+    assert encoded_text(document, piece, TOKENS, PassageSettings(50, 0, 0)) == document.text
+
+
+@pytest.mark.parametrize(
+    ("doc_id", "title", "heading", "context"),
+    [
+        ("a.md", "Bridge", "Bridge › Cost", "Bridge › Cost"),
+        ("a.html", "Bridges of the world", "Cost", "Bridges of the world › Cost"),
+        ("a.txt", "The Forth Bridge", "", "The Forth Bridge"),
+        ("forth.txt", "forth", "", ""),
+        ("forth.md", "forth", "Cost", "Cost"),
+    ],
+)
+def test_a_context_is_title_and_headings_and_never_the_files_name(doc_id, title, heading, context):
+    assert context_of(doc_id, title, heading) == context

@@ -1,3 +1,6 @@
+import itertools
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,7 +50,7 @@ def test_ties_go_to_the_better_best_rank_and_then_to_the_first_run():
 def test_fusion_holds_every_passage_once_in_descending_order_of_score(runs):
     fused = fuse(runs)
     assert sorted(entry.passage_id for entry in fused) == sorted({i for run in runs for i in run})
-    assert all(first.score >= second.score for first, second in zip(fused, fused[1:], strict=False))
+    assert all(first.score >= second.score for first, second in itertools.pairwise(fused))
 
 
 @given(st.permutations(range(1, 9)))
@@ -63,7 +66,8 @@ def test_nothing_fused_is_nothing(runs):
 
 
 def test_hits_carry_both_ranks_and_none_where_a_ranking_has_not_found_them():
-    hits = retrieve(FixedSnapshot([1, 2], [2, 3]), "q", np.zeros(2, np.float32), k=3, restriction=Filter())
+    snapshot: Any = FixedSnapshot([1, 2], [2, 3])
+    hits = retrieve(snapshot, "q", np.zeros(2, np.float32), k=3, restriction=Filter())
     assert [(hit.rank, hit.passage.passage_id, hit.dense_rank, hit.lexical_rank) for hit in hits] == [
         (1, 2, 2, 1),
         (2, 1, 1, None),
@@ -72,7 +76,7 @@ def test_hits_carry_both_ranks_and_none_where_a_ranking_has_not_found_them():
 
 
 def test_both_rankings_are_asked_as_deep_as_the_candidates_with_the_filter():
-    snapshot = FixedSnapshot([], [])
+    snapshot: Any = FixedSnapshot([], [])
     restriction = Filter(paths=("a",))
     assert retrieve(snapshot, "q", np.zeros(2, np.float32), k=3, restriction=restriction, candidates=40) == []
     assert snapshot.asked == [("dense", 40, restriction), ("lexical", 40, restriction)]

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +39,7 @@ def test_sentences_end_at_full_stops_paragraphs_and_items_and_not_at_abbreviatio
 @given(TEXTS)
 def test_sentences_hold_every_character_once_but_the_space_between_them(text):
     spans = sentence_spans(text)
-    assert all(first.end <= second.start for first, second in zip(spans, spans[1:], strict=False))
+    assert all(first.end <= second.start for first, second in itertools.pairwise(spans))
     held = {index for span in spans for index in range(span.start, span.end)}
     assert all(index in held for index, character in enumerate(text) if not character.isspace())
     assert all(span.of(text) == span.of(text).strip() != "" for span in spans)

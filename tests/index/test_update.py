@@ -11,6 +11,7 @@ from index.errors import CollectionMissing, IndexNotWritable, OtherCollection
 from index.records import Filter
 from index.store.database import Database
 from index.store.folder import current_database
+from index.update import Progress
 from tests.standins import HashingEncoder, opened, update_with, write_files
 
 
@@ -48,7 +49,7 @@ def test_an_edit_replaces_the_passages_and_encodes_only_those_that_are_new(encod
     write_files(root, {"long.md": "# One\n\nFirst part.\n\n# Two\n\nAnother part."})
     report = update_with(encoder, root, folder)
     assert (report.replaced, report.n_encoded, report.n_reused) == (("long.md",), 1, 1)
-    assert encoder.encoded == ["# Two\n\nAnother part."]
+    assert encoder.encoded == ["One › Two\n# Two\n\nAnother part."]
 
 
 def test_a_renamed_file_is_not_encoded_again(encoder, root, folder):
@@ -167,7 +168,7 @@ def test_a_document_with_no_change_keeps_its_passages_ids_and_ids_are_never_used
 
 
 def test_progress_runs_from_nothing_to_everything(encoder, root, folder):
-    seen = []
+    seen: list[Progress] = []
     update_with(encoder, root, folder, on_progress=seen.append)
     assert (seen[0].n_files_done, seen[0].n_files) == (0, 3)
     assert (seen[-1].n_files_done, seen[-1].bytes_done, seen[-1].n_encoded) == (3, seen[-1].bytes_total, 3)

@@ -1,0 +1,1 @@
+"""Measurements behind the choices; none of them is a test."""

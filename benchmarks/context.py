@@ -1,0 +1,93 @@
+"""Does it help to encode a passage with its title and headings before it?
+
+    python -m benchmarks.context DATA [--articles 40]
+
+SQuAD 2.0's answerable questions (DATA/squad2-cs224n-dev) over whole Wikipedia articles
+(DATA/squad1-articles), each one Markdown document titled by its article. Prints R@k: the share of
+questions for which one of the first k passages holds the whole paragraph's answer sentence, that is
+a gold answer within the gold paragraph.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+
+import click
+from rich.progress import track
+
+from index.encoder import EMBEDDED, SentenceTransformerEncoder, open_encoder
+from index.passages import PassageSettings
+from index.records import Filter, Passage
+from index.retriever import retrieve
+from index.store.embedded import EmbeddedStore
+from index.update import update
+from training.sentence_reader import Question, load_questions
+
+_DEPTHS = (1, 5, 20)
+
+
+def write_articles(archive: Path, folder: Path, *, n_others: int, wanted: set[str]) -> None:
+    """Write the articles that hold a wanted paragraph, and some others, as Markdown with a title."""
+    others = 0
+    with tarfile.open(archive) as tar:
+        for member in sorted(tar.getmembers(), key=lambda member: member.name):
+            stream = tar.extractfile(member)
+            if stream is None:
+                continue
+            paragraphs = stream.read().decode().split("\n")
+            if wanted.isdisjoint(paragraphs):
+                others += 1
+                if others > n_others:
+                    continue
+            name = PurePosixPath(member.name).stem
+            title = name.replace("_", " ")
+            (folder / f"{len(list(folder.iterdir())):03}.md").write_text(
+                "\n\n".join([f"# {title}", *paragraphs]), encoding="utf-8"
+            )
+
+
+def is_right(passage: Passage, question: Question) -> bool:
+    """Return whether a passage shares a gold answer with the gold paragraph, at the same place."""
+    return any(
+        question.paragraph[max(0, at - 40) : at + len(answer) + 40] in passage.text
+        for answer in question.answers
+        for at in (question.paragraph.find(answer),)
+    )
+
+
+def measure(
+    documents: Path, questions: list[Question], settings: PassageSettings, encoder: SentenceTransformerEncoder
+) -> list[float]:
+    """Return R@k at `_DEPTHS` for one way to cut and encode."""
+    with tempfile.TemporaryDirectory() as folder:
+        update(documents, Path(folder), encoder=encoder, encoder_name=EMBEDDED, passages=settings)
+        with closing(EmbeddedStore(Path(folder))) as store, store.snapshot() as snapshot:
+            ranks = []
+            for question in track(questions, f"Asking ({settings.context_tokens} tokens of context)"):
+                vector = encoder.encode_questions([question.text])[0]
+                hits = retrieve(snapshot, question.text, vector, k=max(_DEPTHS), restriction=Filter())
+                ranks.append(next((hit.rank for hit in hits if is_right(hit.passage, question)), max(_DEPTHS) + 1))
+    return [sum(rank <= depth for rank in ranks) / len(ranks) for depth in _DEPTHS]
+
+
+@click.command()
+@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--others", default=24, show_default=True, help="Articles without questions.")
+def main(data: Path, others: int) -> None:
+    """Print R@k with and without context."""
+    encoder = open_encoder()
+    questions = [q for q in load_questions(data / "squad2-cs224n-dev" / "dev-v2.0.json") if q.answers][::2]
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = {question.paragraph for question in questions}
+        write_articles(data / "squad1-articles" / "articles.tar.gz", Path(folder), n_others=others, wanted=wanted)
+        for settings in (PassageSettings(), PassageSettings(max_tokens=206, context_tokens=0)):
+            found = measure(Path(folder), questions, settings, encoder)
+            shown = "  ".join(f"R@{depth} {value:.4f}" for depth, value in zip(_DEPTHS, found, strict=True))
+            click.echo(f"context {settings.context_tokens:3} tokens: {shown}  ({len(questions)} questions)")
+
+
+if __name__ == "__main__":
+    main()

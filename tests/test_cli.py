@@ -1,0 +1,193 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from qa import cli, composition
+from qa.cli import citespan
+from tests.standins import HashingEncoder, write_files
+
+
+@pytest.fixture(autouse=True)
+def stand_in_encoder(monkeypatch):
+    monkeypatch.setattr(composition, "open_encoder", lambda name="hashing", **options: HashingEncoder())
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    write_files(
+        tmp_path / "docs",
+        {
+            "news/bridge.md": "# Bridge\n\nIt was built of steel.\nThe bridge\nopened in 1890. It is long.",
+            "tower.txt": "The tower opened in 1889.",
+            "broken.txt": b"\0",
+            "photo.jpg": b"x",
+        },
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+
+    def invoke(*args, **env):
+        return CliRunner().invoke(citespan, args, env={"CITESPAN_DOCUMENTS": "docs", **env})
+
+    return invoke
+
+
+def test_index_tells_what_it_adds_and_could_not_read_and_what_is_left_out(run):
+    result = run("index")
+    assert result.exit_code == 0
+    assert "+ news/bridge.md" in result.stderr
+    assert "! broken.txt: it holds binary data" in result.stderr
+    assert "[file_undecodable]" in result.stderr
+    assert "· photo.jpg: left out" in result.stderr
+    assert "2 added, 0 replaced, 0 renamed, 0 removed, 0 unchanged, 1 could not be read" in result.stderr
+
+
+def test_a_second_index_says_that_nothing_had_to_be_encoded(run):
+    run("index")
+    assert "2 unchanged, 1 could not be read; nothing had to be encoded" in run("index").stderr
+
+
+def test_index_json_is_json_and_nothing_else(run):
+    result = run("index", "--json")
+    assert json.loads(result.stdout)["added"] == ["news/bridge.md", "tower.txt"]
+
+
+def test_rebuild_makes_the_index_anew(run):
+    run("index")
+    assert "2 added" in run("index", "--rebuild").stderr
+
+
+def test_ask_prints_the_answer_its_context_and_file_and_line(run):
+    run("index")
+    result = run("ask", "When was the bridge opened?", "--min-confidence", "0.01")
+    assert result.exit_code == 0
+    first = result.stdout.split("\n\n")[0]
+    assert first.startswith("The bridge\nopened in 1890.\n")
+    assert "…# Bridge It was built of steel. The bridge opened in 1890. It is long." in first
+    assert "news/bridge.md:4" in first
+
+
+def test_ask_json_is_the_apis_answer(run):
+    run("index")
+    result = run("ask", "When was the bridge opened?", "--min-confidence", "0.01", "--json")
+    citation = json.loads(result.stdout)["answers"][0]["citation"]
+    assert (citation["doc_id"], citation["line"]) == ("news/bridge.md", 4)
+
+
+def test_ask_says_so_when_the_documents_do_not(run):
+    run("index")
+    result = run("ask", "Who composed zarzuelas?", "--min-confidence", "0.99")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("The documents do not say.\nNearest passage: ")
+
+
+def test_ask_and_search_can_be_restricted(run):
+    run("index")
+    found = json.loads(run("search", "opened", "--path", "news", "--json").stdout)["hits"]
+    assert {hit["doc_id"] for hit in found} == {"news/bridge.md"}
+    found = json.loads(run("ask", "opened", "--type", "text/plain", "--json").stdout)["passages"]
+    assert {hit["doc_id"] for hit in found} == {"tower.txt"}
+
+
+def test_search_lists_passages_with_both_ranks(run):
+    run("index")
+    result = run("search", "tower")
+    assert "1. tower.txt [0:25]" in result.stdout
+    assert "meaning 1, words 1" in result.stdout
+
+
+def test_status_counts_and_lists_what_is_not_in_the_index(run):
+    run("index")
+    result = run("status")
+    assert "Documents" in result.stdout
+    assert "broken.txt" in result.stdout
+    assert "photo.jpg" not in result.stdout
+    assert "photo.jpg" in run("status", "--files").stdout
+    assert json.loads(run("status", "--json").stdout)["n_documents"] == 2
+
+
+@pytest.mark.parametrize("command", [["ask", "When?"], ["search", "bridge"], ["status"]])
+def test_without_an_index_every_command_says_which_one_to_run(run, command):
+    result = run(*command)
+    assert result.exit_code == 1
+    assert "[index_missing]" in result.stderr
+    assert "citespan index" in result.stderr
+    assert not result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["ask", ""], "question_empty"),
+        (["ask", "  "], "question_empty"),
+        (["ask", "x" * 10_000], "question_too_long"),
+        (["ask", "q", "-k", "0"], "parameter_invalid"),
+        (["ask", "half \udcff"], "text_invalid"),
+        (["search", "q", "-k", "1000000000"], "parameter_invalid"),
+        (["search", "q", "--path", "../etc"], "parameter_invalid"),
+    ],
+)
+def test_wrong_input_is_exit_status_2_with_its_code(run, arguments, code):
+    run("index")
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"[{code}]" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["ask", "q", "-k", "five"], ["ask"], ["index", "--nonsense"], ["ask", "q", "--port", "1"]]
+)
+def test_what_the_command_line_does_not_know_is_exit_status_2(run, arguments):
+    assert run(*arguments).exit_code == 2
+
+
+def test_a_missing_folder_is_exit_status_1_with_the_remedy(run):
+    result = run("index", "--documents", "nowhere")
+    assert result.exit_code == 1
+    assert "[collection_missing]" in result.stderr
+    assert "--documents" in result.stderr
+
+
+def test_an_index_made_by_another_encoder_is_exit_status_1_with_the_remedy(run, monkeypatch):
+    run("index")
+    monkeypatch.setattr(composition, "open_encoder", lambda name="x", **options: HashingEncoder(salt="other"))
+    for command in (["index"], ["ask", "q"]):
+        result = run(*command)
+        assert result.exit_code == 1
+        assert "[index_encoder_mismatch]" in result.stderr
+        assert "--rebuild" in result.stderr
+
+
+def test_a_damaged_database_is_exit_status_1_and_a_rebuild_mends_it(run, tmp_path):
+    run("index")
+    (tmp_path / "var" / "index-1.sqlite").write_bytes(b"garbage")
+    for path in (tmp_path / "var").glob("*-wal"):
+        path.unlink()
+    result = run("ask", "q")
+    assert result.exit_code == 1
+    assert "[index_damaged]" in result.stderr
+    assert run("index", "--rebuild").exit_code == 0
+    assert run("ask", "tower?").exit_code == 0
+
+
+def test_documents_and_questions_cannot_write_to_the_terminal(run, tmp_path):
+    write_files(tmp_path / "docs", {"evil.txt": "The \x1b[31mred\x1b[0m dragon [bold]roars[/bold] loudly."})
+    run("index")
+    result = run("ask", "What roars?", "--path", "evil.txt", "--min-confidence", "0")
+    assert "[bold]roars[/bold]" in result.stdout
+    assert "\x1b" not in result.stdout
+
+
+def test_the_environment_sets_what_a_flag_sets(run):
+    run("index")
+    result = run("ask", "tower?", CITESPAN_INDEX="elsewhere")
+    assert "[index_missing]" in result.stderr
+
+
+def test_no_library_asks_the_hub_unless_it_is_allowed(monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    cli.prepare_process("warning", hub=True)
+    assert "HF_HUB_OFFLINE" not in __import__("os").environ
+    cli.prepare_process("warning", hub=False)
+    assert __import__("os").environ["HF_HUB_OFFLINE"] == "1"

@@ -1,0 +1,246 @@
+import json
+
+import pytest
+
+from qa.web.app import create_app
+from tests.standins import build_engine, write_files
+
+FILES: dict[str, str | bytes] = {
+    "news/bridge.md": "# Bridge 😀\n\nThe bridge opened in 1890. It is long.\n\n## Cost\n\nIt cost three million.",
+    "tower.txt": "The tower opened in 1889. It is made of iron.",
+    "sub dir/ünï.html": "<title>Museum</title><p>The museum&nbsp;opens daily at ten.</p>",
+    "broken.txt": b"\0",
+}
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    engine = build_engine(tmp_path_factory.mktemp("api"), FILES)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def client(engine):
+    return create_app(engine).test_client()
+
+
+def test_an_answer_has_the_promised_form(client):
+    body = client.get("/api/v1/ask", query_string={"question": "When was the bridge opened?", "k": "2"}).get_json()
+    assert list(body) == ["question", "answers", "passages", "offsets", "index_version", "took_ms"]
+    assert list(body["answers"][0]) == ["text", "confidence", "citation", "passage_rank"]
+    assert list(body["answers"][0]["citation"]) == [
+        "doc_id",
+        "title",
+        "start",
+        "end",
+        "quote",
+        "heading",
+        "line",
+        "sha256",
+        "url",
+    ]
+    assert list(body["passages"][0]) == [
+        "rank",
+        "score",
+        "dense_rank",
+        "lexical_rank",
+        "doc_id",
+        "title",
+        "media_type",
+        "heading",
+        "start",
+        "end",
+        "text",
+        "url",
+    ]
+    assert list(body["took_ms"]) == ["encode", "retrieve", "read", "cite", "total"]
+    assert len(body["passages"]) == 2
+
+
+def test_anybody_can_check_a_citation_against_the_documents_text(client):
+    answers = client.get("/api/v1/ask?question=When was the bridge opened?").get_json()["answers"]
+    assert answers
+    for answer in answers:
+        citation = answer["citation"]
+        document = client.get(f"/api/v1/documents/{citation['doc_id']}").get_json()
+        assert document["text"][citation["start"] : citation["end"]] == citation["quote"] == answer["text"]
+        assert document["sha256"] == citation["sha256"]
+
+
+def test_every_passages_text_is_in_its_document_at_its_span(client):
+    hits = client.get("/api/v1/search?query=opened museum cost&k=50").get_json()["hits"]
+    assert {hit["doc_id"] for hit in hits} == {"news/bridge.md", "tower.txt", "sub dir/ünï.html"}
+    for hit in hits:
+        document = client.get(f"/api/v1/documents/{hit['doc_id']}").get_json()
+        assert document["text"][hit["start"] : hit["end"]] == hit["text"]
+
+
+def test_post_and_get_give_the_same_answer(client):
+    body = {"question": "tower?", "k": 3, "filters": {"paths": ["news"], "media_types": ["text/markdown"]}}
+    posted = client.post("/api/v1/ask", json=body).get_json()
+    got = client.get("/api/v1/ask?question=tower%3F&k=3&path=news&media_type=text/markdown").get_json()
+    del posted["took_ms"], got["took_ms"]
+    assert posted == got
+    assert {passage["doc_id"] for passage in posted["passages"]} == {"news/bridge.md"}
+
+
+def test_search_gives_hits_with_both_ranks_and_the_fused_score(client):
+    body = client.post("/api/v1/search", json={"query": "tower of iron", "k": 1}).get_json()
+    assert list(body) == ["query", "hits", "offsets", "index_version", "took_ms"]
+    (hit,) = body["hits"]
+    assert (hit["doc_id"], hit["dense_rank"], hit["lexical_rank"]) == ("tower.txt", 1, 1)
+    assert hit["score"] == pytest.approx(2 / 61, abs=1e-6)
+
+
+def test_where_the_documents_do_not_say_there_are_no_answers_and_the_passages_are_still_there(client):
+    body = client.get("/api/v1/ask?question=Who composed xylophone zarzuelas?").get_json()
+    assert body["answers"] == []
+    assert body["passages"]
+
+
+def test_a_filter_that_nothing_passes_finds_nothing(client):
+    body = client.get("/api/v1/ask?question=tower&path=nowhere").get_json()
+    assert (body["answers"], body["passages"]) == ([], [])
+
+
+def test_a_document_is_told_with_its_counts(client):
+    body = client.get("/api/v1/documents/sub dir/ünï.html").get_json()
+    assert body["text"] == "The museum\xa0opens daily at ten."
+    assert (body["title"], body["media_type"], body["n_passages"]) == ("Museum", "text/html", 1)
+    assert body["n_characters"] == len(body["text"])
+    assert body["url"] == "/documents/sub%20dir/%C3%BCn%C3%AF.html"
+
+
+def test_the_list_of_documents_and_the_status_name_everything(client):
+    listed = client.get("/api/v1/documents").get_json()["documents"]
+    assert [document["doc_id"] for document in listed] == ["news/bridge.md", "sub dir/ünï.html", "tower.txt"]
+    status = client.get("/api/v1/status").get_json()
+    assert (status["n_documents"], status["n_failed"]) == (3, 1)
+    assert [(other["path"], other["code"]) for other in status["others"]] == [("broken.txt", "file_undecodable")]
+    assert client.get("/api/v1/health").get_json() == {"status": "ok", "index_version": status["index_version"]}
+
+
+def test_an_update_on_demand_is_seen_by_the_next_question(tmp_path):
+    engine = build_engine(tmp_path, {"a.txt": "The bridge opened in 1890."})
+    client = create_app(engine).test_client()
+    write_files(tmp_path / "documents", {"a.txt": "The bridge closed in 1990.", "b.txt": "New."})
+    report = client.post("/api/v1/index/update").get_json()
+    assert (report["added"], report["replaced"], report["deleted"]) == (["b.txt"], ["a.txt"], [])
+    body = client.get("/api/v1/search?query=bridge").get_json()
+    assert "1990" in body["hits"][0]["text"]
+    assert body["index_version"] == report["index_version"]
+    engine.close()
+
+
+BAD_QUERIES = [
+    ("", "question_empty"),
+    ("question=", "question_empty"),
+    ("question=%20%09", "question_empty"),
+    ("question=" + "x" * 10_000, "question_too_long"),
+    ("question=a%00b", "text_invalid"),
+    ("question=q&k=0", "parameter_invalid"),
+    ("question=q&k=-1", "parameter_invalid"),
+    ("question=q&k=1000000000", "parameter_invalid"),
+    ("question=q&k=5.5", "parameter_invalid"),
+    ("question=q&k=", "parameter_invalid"),
+    ("question=q&k=five", "parameter_invalid"),
+    ("question=q&k=1&k=2", "parameter_invalid"),
+    ("question=a&question=b", "parameter_invalid"),
+    ("question=q&path=../etc", "parameter_invalid"),
+    ("question=q&path=/etc/passwd", "parameter_invalid"),
+    ("question=q&topk=3", "parameter_unknown"),
+    ("query=q", "parameter_unknown"),
+]
+
+
+@pytest.mark.parametrize(("query", "code"), BAD_QUERIES)
+def test_a_bad_query_is_a_problem_with_its_code(client, query, code):
+    response = client.get(f"/api/v1/ask?{query}")
+    assert (response.status_code, response.mimetype) == (400, "application/problem+json")
+    problem = response.get_json(force=True)
+    assert list(problem) == ["type", "title", "status", "code", "detail"]
+    assert (problem["code"], problem["status"], problem["type"]) == (code, 400, f"/errors#{code}")
+
+
+BAD_BODIES = [
+    ("{}", "question_empty"),
+    ("[]", "request_invalid"),
+    ("", "request_invalid"),
+    ("{", "request_invalid"),
+    ('"question"', "request_invalid"),
+    ('{"question": 5}', "parameter_invalid"),
+    ('{"question": null}', "parameter_invalid"),
+    ('{"question": "q", "k": "3"}', "parameter_invalid"),
+    ('{"question": "q", "k": 3.0}', "parameter_invalid"),
+    ('{"question": "q", "k": true}', "parameter_invalid"),
+    ('{"question": "q", "k": 0}', "parameter_invalid"),
+    ('{"question": "q", "k": 1e400}', "parameter_invalid"),
+    ('{"question": "q", "top_k": 3}', "parameter_unknown"),
+    ('{"question": "q", "filters": []}', "parameter_invalid"),
+    ('{"question": "q", "filters": {"path": "a"}}', "parameter_unknown"),
+    ('{"question": "q", "filters": {"paths": "a"}}', "parameter_invalid"),
+    ('{"question": "q", "filters": {"paths": [1]}}', "parameter_invalid"),
+    ('{"question": "q", "filters": {"paths": [""]}}', "parameter_invalid"),
+    ('{"question": "half \\ud800"}', "text_invalid"),
+    ('{"question": "nul \\u0000"}', "text_invalid"),
+    ('{"question": "' + "[" * 5000 + '"}', "question_too_long"),
+]
+
+
+@pytest.mark.parametrize(("body", "code"), BAD_BODIES)
+def test_a_bad_body_is_a_problem_with_its_code(client, body, code):
+    response = client.post("/api/v1/ask", data=body, content_type="application/json")
+    assert (response.status_code, response.get_json(force=True)["code"]) == (400, code)
+
+
+def test_a_deeply_nested_body_is_refused(client):
+    response = client.post("/api/v1/ask", data="[" * 60_000, content_type="application/json")
+    assert (response.status_code, response.get_json(force=True)["code"]) == (400, "request_invalid")
+
+
+def test_a_body_of_another_kind_is_refused(client):
+    response = client.post("/api/v1/ask", data={"question": "q"})
+    assert (response.status_code, response.get_json(force=True)["code"]) == (400, "request_invalid")
+
+
+def test_a_body_that_is_too_large_is_not_read(client):
+    response = client.post("/api/v1/ask", data=json.dumps({"question": "x" * 100_000}), content_type="application/json")
+    assert (response.status_code, response.get_json(force=True)["code"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("get", "/api/v1/documents/nothing.txt", 404, "document_unknown"),
+        ("get", "/api/v1/documents/../../etc/passwd", 404, "document_unknown"),
+        ("get", "/api/v1/documents/%2e%2e%2fsecret", 404, "document_unknown"),
+        ("get", "/api/v1/documents/a%00b", 404, "document_unknown"),
+        ("get", "/api/v1/documents/tower.txt?start=1", 400, "parameter_unknown"),
+        ("get", "/api/v1/nothing", 404, "not_found"),
+        ("get", "/api/v2/ask", 404, "not_found"),
+        ("delete", "/api/v1/ask", 405, "method_not_allowed"),
+        ("get", "/api/v1/index/update", 405, "method_not_allowed"),
+        ("post", "/api/v1/index/update?force=1", 400, "parameter_unknown"),
+    ],
+)
+def test_what_is_not_there_is_a_problem_too(client, method, path, status, code):
+    response = getattr(client, method)(path)
+    assert (response.status_code, response.get_json(force=True)["code"]) == (status, code)
+
+
+def test_an_unexpected_error_tells_the_caller_nothing_of_the_inside(engine, client, monkeypatch):
+    monkeypatch.setattr(type(engine), "status", lambda self: 1 / 0)
+    response = client.get("/api/v1/status")
+    assert (response.status_code, response.get_json(force=True)["code"]) == (500, "internal_error")
+    assert b"division" not in response.data
+
+
+def test_too_many_questions_are_sent_away_with_a_time_to_come_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("qa.engine._MAX_WAIT_S", 0.01)
+    engine = build_engine(tmp_path, {"a.txt": "Text."})
+    engine._models.acquire()
+    response = create_app(engine).test_client().get("/api/v1/ask?question=q")
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert response.get_json(force=True)["code"] == "overloaded"
+    engine.close()
