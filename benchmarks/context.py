@@ -1,6 +1,6 @@
 """Does it help to encode a passage with its title and headings before it?
 
-    python -m benchmarks.context DATA [--articles 40]
+    python -m benchmarks.context DATA [--others 24]
 
 SQuAD 2.0's answerable questions (DATA/squad2-cs224n-dev) over whole Wikipedia articles
 (DATA/squad1-articles), each one Markdown document titled by its article. Prints R@k: the share of
@@ -10,10 +10,9 @@ a gold answer within the gold paragraph.
 
 from __future__ import annotations
 
-import tarfile
 import tempfile
 from contextlib import closing
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import click
 from rich.progress import track
@@ -24,29 +23,9 @@ from index.records import Filter, Passage
 from index.retriever import retrieve
 from index.store.embedded import EmbeddedStore
 from index.update import update
-from training.sentence_reader import Question, load_questions
+from training.sentence_reader import Question, choose_articles, load_articles, load_questions, write_articles
 
 _DEPTHS = (1, 5, 20)
-
-
-def write_articles(archive: Path, folder: Path, *, n_others: int, wanted: set[str]) -> None:
-    """Write the articles that hold a wanted paragraph, and some others, as Markdown with a title."""
-    others = 0
-    with tarfile.open(archive) as tar:
-        for member in sorted(tar.getmembers(), key=lambda member: member.name):
-            stream = tar.extractfile(member)
-            if stream is None:
-                continue
-            paragraphs = stream.read().decode().split("\n")
-            if wanted.isdisjoint(paragraphs):
-                others += 1
-                if others > n_others:
-                    continue
-            name = PurePosixPath(member.name).stem
-            title = name.replace("_", " ")
-            (folder / f"{len(list(folder.iterdir())):03}.md").write_text(
-                "\n\n".join([f"# {title}", *paragraphs]), encoding="utf-8"
-            )
 
 
 def is_right(passage: Passage, question: Question) -> bool:
@@ -82,7 +61,8 @@ def main(data: Path, others: int) -> None:
     questions = [q for q in load_questions(data / "squad2-cs224n-dev" / "dev-v2.0.json") if q.answers][::2]
     with tempfile.TemporaryDirectory() as folder:
         wanted = {question.paragraph for question in questions}
-        write_articles(data / "squad1-articles" / "articles.tar.gz", Path(folder), n_others=others, wanted=wanted)
+        articles = load_articles(data / "squad1-articles" / "articles.tar.gz")
+        write_articles(choose_articles(articles, wanted=wanted, unwanted=set(), n_others=others), Path(folder))
         for settings in (PassageSettings(), PassageSettings(max_tokens=206, context_tokens=0)):
             found = measure(Path(folder), questions, settings, encoder)
             shown = "  ".join(f"R@{depth} {value:.4f}" for depth, value in zip(_DEPTHS, found, strict=True))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.encoder import Encoder, Vectors
+from index.passages import context_of
 from index.records import Passage, Span
 from index.sentences import sentence_spans
 from qa.confidence import Calibration
@@ -69,9 +70,9 @@ class SentenceWeights:
 class SentenceReader:
     """Cuts out the sentence that is nearest to the question.
 
-    Nearness is the cosine of encoder vectors and the share of the question's words that stand in the
-    sentence or in the headings over it. It reads no grammar and knows no answer types: an honest
-    reader without a model of its own.
+    Nearness is the cosine of encoder vectors, the sentence encoded after the title and the headings
+    over it, and the share of the question's words that stand in the sentence or over it. It reads no
+    grammar and knows no answer types: an honest reader without a model of its own.
     """
 
     def __init__(self, encoder: Encoder, *, weights: SentenceWeights, calibration: Calibration) -> None:
@@ -99,12 +100,14 @@ class SentenceReader:
         self, question: str, passages: Sequence[Passage], spans: Sequence[Sequence[Span]]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return cosine and word overlap for each of the passages' sentences, (n,) each, one after the other."""
-        sentences = [span.of(passage.text) for passage, some in zip(passages, spans, strict=True) for span in some]
-        headings = [
-            f"{passage.title} {passage.heading}" for passage, some in zip(passages, spans, strict=True) for _ in some
-        ]
-        similarity = self._vectors.of(sentences) @ self._encoder.encode_questions([question])[0]
-        return similarity.astype(np.float64), word_overlap(question, sentences, headings)
+        sentences, contexts = [], []
+        for passage, some in zip(passages, spans, strict=True):
+            context = context_of(passage.doc_id, passage.title, passage.heading)
+            contexts += [context] * len(some)
+            sentences += [span.of(passage.text) for span in some]
+        encoded = [f"{context}\n{text}" if context else text for context, text in zip(contexts, sentences, strict=True)]
+        similarity = self._vectors.of(encoded) @ self._encoder.encode_questions([question])[0]
+        return similarity.astype(np.float64), word_overlap(question, sentences, contexts)
 
 
 def answer_spans(passage: Passage) -> list[Span]:
@@ -117,11 +120,11 @@ def answer_spans(passage: Passage) -> list[Span]:
     ]
 
 
-def word_overlap(question: str, sentences: Sequence[str], headings: Sequence[str]) -> NDArray[np.float64]:
+def word_overlap(question: str, sentences: Sequence[str], contexts: Sequence[str]) -> NDArray[np.float64]:
     """Return for each sentence the share of the question's words that it holds, in [0, 1].
 
     Words count by their rarity among the sentences, log(1 + n / (1 + df)): what stands in every
-    sentence tells none from another. A word in the headings over a sentence counts half.
+    sentence tells none from another. A word in a sentence's context counts half.
     """
     asked = set(_words(question))
     held = [set(_words(sentence)) for sentence in sentences]
@@ -129,8 +132,8 @@ def word_overlap(question: str, sentences: Sequence[str], headings: Sequence[str
     rarity = {word: log(1 + len(sentences) / (1 + frequency[word])) for word in asked}
     whole = sum(rarity.values())
     shares = []
-    for words, heading in zip(held, headings, strict=True):
-        above = set(_words(heading)) - words
+    for words, context in zip(held, contexts, strict=True):
+        above = set(_words(context)) - words
         found = sum(rarity[word] for word in asked & words) + sum(rarity[word] for word in asked & above) / 2
         shares.append(found / whole if whole else 0.0)
     return np.array(shares, dtype=np.float64)

@@ -4,8 +4,8 @@
 
 Data: SQuAD 2.0 questions on 16 Wikipedia articles (DATA/squad2-cs224n-dev/dev-v2.0.json). They are
 split by article: a half to fit on and a half to report on, each of two parts A and B. The reader is
-asked over a collection of A's paragraphs and 1,000 paragraphs of other articles
-(DATA/squad1-articles/articles.tar.gz):
+asked over a collection of A's articles and 24 others (DATA/squad1-articles/articles.tar.gz), each one
+Markdown document under its title:
 
 - A's answerable questions: the right sentence is one that holds a gold answer, in the gold paragraph;
 - A's unanswerable questions: written to look answerable, no sentence is right;
@@ -23,10 +23,10 @@ import json
 import random
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import click
 import numpy as np
@@ -76,23 +76,38 @@ def load_questions(path: Path) -> list[Question]:
     ]
 
 
-def load_distractors(path: Path, *, n: int, besides: set[str]) -> list[str]:
-    """Return n paragraphs of Wikipedia articles, none of them among `besides`."""
+def load_articles(path: Path) -> dict[str, list[str]]:
+    """Return the paragraphs of Wikipedia articles by the articles' titles."""
     with tarfile.open(path) as archive:
-        texts = [archive.extractfile(member) for member in archive.getmembers() if member.isfile()]
-        paragraphs = [line for text in texts if text for line in text.read().decode().split("\n")]
-    others = sorted(set(paragraphs) - besides - {""})
-    return random.Random(_SEED).sample(others, n)
+        streams = {member.name: archive.extractfile(member) for member in archive.getmembers()}
+        return {
+            PurePosixPath(name).stem.replace("_", " "): stream.read().decode().split("\n")
+            for name, stream in sorted(streams.items())
+            if stream is not None
+        }
 
 
-def read_all(asked: Sequence[Question], paragraphs: Sequence[str], folder: Path) -> list[Read]:
-    """Index the paragraphs, ask the questions, and return what the reader saw."""
-    documents = folder / "documents"
-    documents.mkdir(parents=True)
-    for number, paragraph in enumerate(paragraphs):
-        (documents / f"{number:05}.txt").write_text(paragraph, encoding="utf-8")
-    encoder = open_encoder(EMBEDDED)
-    update(documents, folder / "index", encoder=encoder, encoder_name=EMBEDDED)
+def write_articles(articles: Mapping[str, Sequence[str]], folder: Path) -> None:
+    """Write each article as a Markdown document under its title."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (title, paragraphs) in enumerate(articles.items()):
+        (folder / f"{number:03}.md").write_text("\n\n".join([f"# {title}", *paragraphs]), encoding="utf-8")
+
+
+def choose_articles(
+    articles: Mapping[str, Sequence[str]], *, wanted: set[str], unwanted: set[str], n_others: int
+) -> dict[str, Sequence[str]]:
+    """Return the articles that hold a wanted paragraph and n others, none of which holds an unwanted one."""
+    chosen = {title: some for title, some in articles.items() if not wanted.isdisjoint(some)}
+    others = [title for title, some in articles.items() if (wanted | unwanted).isdisjoint(some)]
+    return chosen | {title: articles[title] for title in others[:n_others]}
+
+
+def read_all(asked: Sequence[Question], articles: Mapping[str, Sequence[str]], folder: Path) -> list[Read]:
+    """Index the articles, ask the questions, and return what the reader saw."""
+    write_articles(articles, folder / "documents")
+    encoder = open_encoder()
+    update(folder / "documents", folder / "index", encoder=encoder, encoder_name=EMBEDDED)
     reader = SentenceReader(encoder, weights=SentenceWeights(1, 1), calibration=Calibration(1, 0, 0))
     found: list[Read] = []
     with closing(EmbeddedStore(folder / "index")) as store, store.snapshot() as snapshot:
@@ -103,13 +118,17 @@ def read_all(asked: Sequence[Question], paragraphs: Sequence[str], folder: Path)
             spans = [answer_spans(passage) for passage in passages]
             features = np.stack(reader.nearness(question.text, passages, spans), axis=1)
             is_right = [
-                passage.text in question.paragraph
-                and any(answer in span.of(passage.text) for answer in question.answers)
+                is_right_sentence(span.of(passage.text), question)
                 for passage, some in zip(passages, spans, strict=True)
                 for span in some
             ]
             found.append(Read(question, features, np.array(is_right, dtype=np.bool_)))
     return found
+
+
+def is_right_sentence(sentence: str, question: Question) -> bool:
+    """Return whether a sentence is of the gold paragraph and holds a gold answer."""
+    return sentence in question.paragraph and any(answer in sentence for answer in question.answers)
 
 
 def _sampled(questions: Sequence[Question], limit: int) -> list[Question]:
@@ -210,9 +229,8 @@ def main(data: Path, limit: int, output: Path) -> None:
     questions = load_questions(data / "squad2-cs224n-dev" / "dev-v2.0.json")
     articles = sorted({question.article for question in questions})
     random.Random(_SEED).shuffle(articles)
-    distractors = load_distractors(
-        data / "squad1-articles" / "articles.tar.gz", n=1000, besides={question.paragraph for question in questions}
-    )
+    texts = load_articles(data / "squad1-articles" / "articles.tar.gz")
+    all_paragraphs = {question.paragraph for question in questions}
     halves = []
     for first in (0, len(articles) // 2):
         inside = set(articles[first : first + len(articles) // 4])
@@ -223,9 +241,10 @@ def main(data: Path, limit: int, output: Path) -> None:
             [Question(q.text, q.article, q.paragraph, ()) for q in questions if q.article in outside and q.answers],
         )
         asked = [question for kind in kinds for question in _sampled(kind, limit)]
-        paragraphs = sorted({q.paragraph for q in questions if q.article in inside}) + distractors
+        wanted = {question.paragraph for question in questions if question.article in inside}
+        chosen = choose_articles(texts, wanted=wanted, unwanted=all_paragraphs, n_others=24)
         with tempfile.TemporaryDirectory() as folder:
-            halves.append(read_all(asked, paragraphs, Path(folder)))
+            halves.append(read_all(asked, chosen, Path(folder)))
     weights = fit_weights(halves[0])
     calibration = fit_calibration(outcomes(halves[0], weights))
     report = describe(outcomes(halves[1], weights), calibration)

@@ -1,0 +1,131 @@
+"""The pages: rendered on the server, complete without scripts, every state in the URL."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response as Redirect
+
+from index.errors import InputError, InvalidParameter, UnknownSpan
+from index.records import Document, Span
+from qa.engine import Engine
+from qa.requests import check_path, check_text
+from qa.web import views
+from qa.web.api import refuse_unknown, request_of_query
+from qa.web.problems import status_of
+from qa.wire import document_url
+
+_OPTIONAL = ("k", "path", "media_type")
+
+
+def pages(engine: Engine) -> Blueprint:
+    """Return the routes of the pages."""
+    blueprint = Blueprint("pages", __name__)
+    for words in (views.counted, views.duration, views.confidence, views.below, views.kind_of_file, views.sentence):
+        blueprint.add_app_template_filter(words)
+    blueprint.add_app_template_global(document_url, "document_url")
+
+    @blueprint.get("/")
+    def ask() -> str | tuple[str, int]:
+        summaries = engine.documents()
+        form = views.Form.of(request.args, summaries)
+        if "q" not in request.args:
+            refuse_unknown(request.args, _OPTIONAL)
+            listing = views.Listing.of(summaries)
+            return render_template("start.html", form=form, listing=listing)
+        try:
+            asked = request_of_query(_without_blanks(request.args), "q")
+        except InputError as error:
+            return render_template("refused.html", form=form, error=error), status_of(error)
+        response = engine.ask(asked)
+        return render_template(
+            "answers.html" if response.answers else "no_answer.html",
+            form=form,
+            response=response,
+            answers=[views.AnswerView.of(answer) for answer in response.answers],
+            others=views.other_hits(response),
+        )
+
+    @blueprint.get("/documents")
+    def documents() -> str:
+        refuse_unknown(request.args, ("path", "page", "updated", "changes"))
+        path, page = _path(request.args), _number(request.args, "page") or 1
+        status = engine.status()
+        return render_template(
+            "documents.html",
+            listing=views.Listing.of(engine.documents(), path=path, page=page),
+            index_version=status.index_version,
+            failed=views.Failures.of(status.failures, path=path, is_skipped=False),
+            skipped=views.Failures.of(status.failures, path=path, is_skipped=True),
+            updated=_number(request.args, "updated"),
+            n_changes=_number(request.args, "changes") or 0,
+        )
+
+    @blueprint.post("/documents/update")
+    def update() -> Redirect:
+        refuse_unknown(request.args, ())
+        report = engine.update()
+        return redirect(f"/documents?updated={report.index_version}&changes={report.n_changes}", 303)
+
+    @blueprint.get("/documents/<path:doc_id>")
+    def document(doc_id: str) -> str:
+        refuse_unknown(request.args, ("start", "end"))
+        view = engine.document(doc_id)
+        span = _span(request.args, view.document)
+        marked = views.MarkedText.of(view.document.text, span) if span else None
+        return render_template("document.html", view=view, document=view.document, span=span, marked=marked)
+
+    @blueprint.get("/errors")
+    def errors() -> str:
+        refuse_unknown(request.args, ())
+        return render_template("errors.html", explanations=views.explanations())
+
+    return blueprint
+
+
+def _without_blanks(query: MultiDict[str, str]) -> MultiDict[str, str]:
+    """Return the query without the fields that a form sends although they were left empty."""
+    return MultiDict([(name, value) for name, value in query.items(multi=True) if value or name not in _OPTIONAL])
+
+
+def _path(query: MultiDict[str, str]) -> str:
+    path = query.get("path", "")
+    check_text(path, "path")
+    return check_path(path)
+
+
+def _number(query: MultiDict[str, str], name: str) -> int | None:
+    """Return the whole number that a parameter says, None where it is not given.
+
+    Raises:
+        InvalidParameter: It says none.
+    """
+    value = query.get(name)
+    if value is None:
+        return None
+    # int() takes "１" and "1_0" too; a number of a query string is ASCII digits.
+    if not (value.isascii() and value.isdigit()) or len(value) > 12:
+        raise InvalidParameter(f"{name} is {value[:40]!r}: it has to be a whole number from 0 on")
+    return int(value)
+
+
+def _span(query: MultiDict[str, str], document: Document) -> Span | None:
+    """Return the span that the URL names, None where it names none.
+
+    Raises:
+        InvalidParameter: It names half a span, or nothing between its ends.
+        UnknownSpan: The document ends before the span does.
+    """
+    start, end = _number(query, "start"), _number(query, "end")
+    if start is None and end is None:
+        return None
+    if start is None or end is None:
+        raise InvalidParameter("a span has a start and an end: give both, or neither for the whole document")
+    if start >= end:
+        raise InvalidParameter(f"there is nothing from {start:,} to {end:,}: a span starts before it ends")
+    if end > len(document.text):
+        raise UnknownSpan(
+            f"{document.doc_id} has {len(document.text):,} characters, and the span ends at {end:,}: "
+            "the document was changed since; ask again to find the place"
+        )
+    return Span(start, end)

@@ -1,0 +1,260 @@
+"""What the pages show, worked out before a template sees it; pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from werkzeug.datastructures import MultiDict
+
+from index.collection import Failure
+from index.errors import CitespanError, FileError
+from index.records import Hit, Span
+from index.store.database import DocumentSummary
+from qa.records import Answer, Citation, Response
+from qa.requests import DEFAULT_K, MAX_K, MAX_QUESTION
+from qa.web.problems import HTTP_CODES, OTHER_HTTP_CODE, status_of
+
+PAGE_SIZE = 200
+"""Lines of a listing that one page shows."""
+
+_KINDS_OF_FILE = {"text/plain": "Plain text", "text/markdown": "Markdown", "text/html": "HTML"}
+
+_CONFIDENCES = ((0.75, "High"), (0.45, "Fair"), (0.0, "Low"))
+"""From which probability on an answer is spoken of so."""
+
+_OF_HTTP = {
+    "forbidden": "A page of another site sent the request; those are not taken.",
+    "method_not_allowed": "The address exists, and is not asked in this way: the Allow header says how.",
+    "request_too_large": "The request's body is larger than any question needs.",
+    "media_type_unsupported": "The request's body is of a media type that is not read.",
+    "host_unknown": "The service does not answer to the name it was called by; --allowed-host adds one.",
+    "internal_error": "An error nobody foresaw: the service's log has its traceback. Please report it.",
+}
+"""What HTTP's own codes mean here; those that Citespan's tree has too are explained there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The question box as it was sent, usable or not.
+
+    Attributes:
+        paths, media_types: At least one each, "" where nothing was chosen: one control for each.
+        choices: The media types to choose from.
+    """
+
+    question: str
+    k: str
+    paths: tuple[str, ...]
+    media_types: tuple[str, ...]
+    choices: tuple[str, ...]
+
+    max_question: ClassVar[int] = MAX_QUESTION
+    max_k: ClassVar[int] = MAX_K
+
+    @classmethod
+    def of(cls, query: MultiDict[str, str], summaries: Iterable[DocumentSummary]) -> Form:
+        """Return the form that a URL's query fills in."""
+        # Nobody sees a NUL, so nobody could remove it from the box.
+        shown = {name: [value.replace("\0", "") for value in query.getlist(name) if value] for name in query}
+        media_types = tuple(shown.get("media_type", ()))
+        return cls(
+            question="".join(shown.get("q", [])[:1]),
+            k="".join(shown.get("k", [])[:1]) or str(DEFAULT_K),
+            paths=tuple(shown.get("path", ())) or ("",),
+            media_types=media_types or ("",),
+            choices=tuple(sorted({summary.media_type for summary in summaries} | set(media_types))),
+        )
+
+    @property
+    def has_filter(self) -> bool:
+        return any(self.paths) or any(self.media_types)
+
+    @property
+    def is_special(self) -> bool:
+        """Whether anything but the question was chosen."""
+        return self.has_filter or self.k != str(DEFAULT_K)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedText:
+    """A text cut in three by a span."""
+
+    before: str
+    marked: str
+    after: str
+
+    @classmethod
+    def of(cls, text: str, span: Span) -> MarkedText:
+        """Return the cut, by offsets alone.
+
+        Raises:
+            ValueError: The span ends after the text does.
+        """
+        return cls(text[: span.start], span.of(text), text[span.end :])
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """An answer with its quote marked inside its passage."""
+
+    passage: MarkedText
+    confidence: float
+    citation: Citation
+
+    @classmethod
+    def of(cls, answer: Answer) -> AnswerView:
+        """Return the view: the citation's span counts from the document's start, the passage's text from its own."""
+        passage = answer.hit.passage
+        marked = MarkedText.of(passage.text, answer.citation.span.shifted(-passage.span.start))
+        return cls(marked, answer.confidence, answer.citation)
+
+
+def other_hits(response: Response) -> tuple[Hit, ...]:
+    """Return the hits whose passages hold none of the answers, in their order."""
+    quoted = {answer.hit.passage.passage_id for answer in response.answers}
+    return tuple(hit for hit in response.hits if hit.passage.passage_id not in quoted)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of the collection, and how much lies below it."""
+
+    path: str
+    n_documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The documents below a path, one page of them.
+
+    Attributes:
+        path: "" for the whole collection.
+        folders: Those directly in `path`.
+        n_documents, n_passages: Below `path`, on all pages.
+        page: From 1.
+    """
+
+    path: str
+    folders: tuple[Folder, ...]
+    documents: tuple[DocumentSummary, ...]
+    n_documents: int
+    n_passages: int
+    page: int
+    n_pages: int
+
+    @classmethod
+    def of(cls, summaries: Sequence[DocumentSummary], *, path: str = "", page: int = 1) -> Listing:
+        """Return the page of the documents below `path`; after the last page there are none."""
+        below = [summary for summary in summaries if is_below(summary.doc_id, path)]
+        return cls(
+            path,
+            _subfolders([summary.doc_id for summary in below], path),
+            tuple(below[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]),
+            len(below),
+            sum(summary.n_passages for summary in below),
+            page,
+            max(1, -(-len(below) // PAGE_SIZE)),
+        )
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The path's folders, outermost first, itself last."""
+        parts = self.path.split("/") if self.path else []
+        return tuple("/".join(parts[: n + 1]) for n in range(len(parts)))
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Return whether a path is the folder itself or lies in it, by whole components; all lie in ""."""
+    return not folder or path == folder or path.startswith(folder + "/")
+
+
+def _subfolders(doc_ids: Iterable[str], path: str) -> tuple[Folder, ...]:
+    start = len(path) + 1 if path else 0
+    names = Counter(doc_id[start:].partition("/")[0] for doc_id in doc_ids if "/" in doc_id[start:])
+    return tuple(Folder(f"{path}/{name}" if path else name, n) for name, n in sorted(names.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """The files that are not in the index: the first of them, and how many there are."""
+
+    shown: tuple[Failure, ...]
+    n_all: int
+
+    @classmethod
+    def of(cls, failures: Iterable[Failure], *, path: str, is_skipped: bool) -> Failures:
+        """Return those at or below a path that were left out by rule, or those that something is wrong with."""
+        chosen = [failure for failure in failures if failure.is_skipped is is_skipped and is_below(failure.path, path)]
+        return cls(tuple(chosen[:PAGE_SIZE]), len(chosen))
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What an error code means.
+
+    Attributes:
+        status: HTTP's, None for an error of a single file, which no request fails by.
+    """
+
+    code: str
+    text: str
+    status: int | None
+
+
+def explanations() -> tuple[Explanation, ...]:
+    """Return every code that the API, the pages or an update can give: Citespan's tree, then HTTP's own."""
+    own = [
+        Explanation(
+            class_.code,
+            _first_paragraph(class_.__doc__ or ""),
+            None if issubclass(class_, FileError) else status_of(class_("")),
+        )
+        for class_ in _descendants(CitespanError)
+    ]
+    taken = {explanation.code for explanation in own}
+    https = [Explanation(code, _OF_HTTP[code], status) for status, code in HTTP_CODES.items() if code not in taken]
+    return (*own, *https, Explanation(OTHER_HTTP_CODE, "Another error of HTTP: its status says which.", None))
+
+
+def _descendants(class_: type[CitespanError]) -> Iterable[type[CitespanError]]:
+    for child in class_.__subclasses__():
+        yield child
+        yield from _descendants(child)
+
+
+def _first_paragraph(text: str) -> str:
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+def confidence(probability: float) -> str:
+    """Return a probability in words and per cent. Never 0% or 100%: no answer is certain."""
+    word = next(word for least, word in _CONFIDENCES if probability >= least)
+    return f"{word} confidence, {min(99, max(1, round(probability * 100)))}%"
+
+
+def below(heading: str, title: str) -> str:
+    """Return a path of headings without the document's title, which is shown beside it."""
+    return "" if heading == title else heading.removeprefix(f"{title} › ")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 passage", "1,200 passages"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(ms: float) -> str:
+    """Return a time as people read it: "85 ms", "4.1 s"."""
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+
+
+def kind_of_file(media_type: str) -> str:
+    """Return the name that people know a media type by, or itself."""
+    return _KINDS_OF_FILE.get(media_type, media_type)
+
+
+def sentence(message: str) -> str:
+    """Return an error's message as a sentence."""
+    return message[:1].upper() + message[1:] + ("" if message.endswith((".", "?", "!", "”")) else ".")
