@@ -7,7 +7,7 @@ PORT ?= 8000
 DOCUMENTS ?= documents
 INDEX ?= var
 
-.PHONY: serve test venv lint golden screenshots lock clean
+.PHONY: serve test venv lint screenshots lock clean
 .DEFAULT_GOAL := serve
 
 serve: venv  ## index the documents and serve them (HOST, PORT, DOCUMENTS and INDEX may be set)

@@ -15,10 +15,10 @@ import waitress
 import waitress.server
 from rich.console import Console
 
+from qa.background import background_work
 from qa.cli import citespan, command, print_report, progress_bars
 from qa.composition import open_engine, update_index
 from qa.settings import Settings
-from qa.watching import keep_fresh
 from qa.web.app import create_app
 
 __all__ = ["citespan", "main"]
@@ -41,7 +41,7 @@ def serve(settings: Settings) -> None:
                 f"cannot serve on {settings.host}:{settings.port}: {error.strerror}; choose another with --port"
             ) from error
         stopped = threading.Event()
-        with keep_fresh(engine, settings.documents if settings.watch else None, stopped):
+        with background_work(engine, settings.documents if settings.watch else None, stopped):
             _greet(server)
             try:
                 server.run()

@@ -91,6 +91,11 @@ class Engine:
     def close(self) -> None:
         self._store.close()
 
+    def warm_up(self) -> None:
+        """Load the models now, so that the first question need not wait for them."""
+        with self._model_turn():
+            self._encoder.encode_questions(["?"])
+
     def ask(self, request: Request) -> Response:
         """Return what the documents say to a question.
 
@@ -139,6 +144,11 @@ class Engine:
         """Return a line per document, by id."""
         with self._store.snapshot() as snapshot:
             return snapshot.summaries()
+
+    def media_types(self) -> list[str]:
+        """Return the media types of the documents, in order."""
+        with self._store.snapshot() as snapshot:
+            return snapshot.media_types()
 
     def status(self) -> Status:
         """Return what the index holds and what it could not take in."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
@@ -19,9 +18,9 @@ from index.encoder import Encoder, Vectors
 from index.passages import context_of
 from index.records import Passage, Span
 from index.sentences import sentence_spans
+from index.store.words import content_words
 from qa.confidence import Calibration
 
-_WORD = re.compile(r"\w+")
 _WEIGHTS = "weights/sentence_reader.json"
 
 
@@ -55,7 +54,7 @@ class Reader(Protocol):
         ...
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
-        """Return a reading per passage, in the order of the passages."""
+        """Return a reading per passage, in the order of the passages: best first, as they were retrieved."""
         ...
 
 
@@ -65,14 +64,16 @@ class SentenceWeights:
 
     similarity: float
     overlap: float
+    rank: float
 
 
 class SentenceReader:
     """Cuts out the sentence that is nearest to the question.
 
     Nearness is the cosine of encoder vectors, the sentence encoded after the title and the headings
-    over it, and the share of the question's words that stand in the sentence or over it. It reads no
-    grammar and knows no answer types: an honest reader without a model of its own.
+    over it; the share of the question's words that stand in the sentence or over it; and how well its
+    passage was ranked. It reads no grammar and knows no answer types: an honest reader without a model
+    of its own.
     """
 
     def __init__(self, encoder: Encoder, *, weights: SentenceWeights, calibration: Calibration) -> None:
@@ -87,8 +88,8 @@ class SentenceReader:
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
         spans = [answer_spans(passage) for passage in passages]
-        similarity, overlap = self.nearness(question, passages, spans)
-        scores = iter(self._weights.similarity * similarity + self._weights.overlap * overlap)
+        weights = np.array([self._weights.similarity, self._weights.overlap, self._weights.rank])
+        scores = iter(self.nearness(question, passages, spans) @ weights)
         readings = []
         for passage_spans in spans:
             scored = [ScoredSpan(span, float(next(scores))) for span in passage_spans]
@@ -98,8 +99,8 @@ class SentenceReader:
 
     def nearness(
         self, question: str, passages: Sequence[Passage], spans: Sequence[Sequence[Span]]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return cosine and word overlap for each of the passages' sentences, (n,) each, one after the other."""
+    ) -> NDArray[np.float64]:
+        """Return cosine, word overlap and reciprocal rank of each sentence, (n, 3), passage after passage."""
         sentences, contexts = [], []
         for passage, some in zip(passages, spans, strict=True):
             context = context_of(passage.doc_id, passage.title, passage.heading)
@@ -107,7 +108,8 @@ class SentenceReader:
             sentences += [span.of(passage.text) for span in some]
         encoded = [f"{context}\n{text}" if context else text for context, text in zip(contexts, sentences, strict=True)]
         similarity = self._vectors.of(encoded) @ self._encoder.encode_questions([question])[0]
-        return similarity.astype(np.float64), word_overlap(question, sentences, contexts)
+        ranks = [1 / rank for rank, some in enumerate(spans, start=1) for _ in some]
+        return np.stack([similarity, word_overlap(question, sentences, contexts), np.array(ranks)], axis=1)
 
 
 def answer_spans(passage: Passage) -> list[Span]:
@@ -121,20 +123,20 @@ def answer_spans(passage: Passage) -> list[Span]:
 
 
 def word_overlap(question: str, sentences: Sequence[str], contexts: Sequence[str]) -> NDArray[np.float64]:
-    """Return for each sentence the share of the question's words that it holds, in [0, 1].
+    """Return for each sentence the share of the question's content words that it holds, in [0, 1].
 
     Words count by their rarity among the sentences, log(1 + n / (1 + df)): what stands in every
     sentence tells none from another. A word in a sentence's context counts half.
     """
-    asked = set(_words(question))
-    held = [set(_words(sentence)) for sentence in sentences]
-    frequency = Counter(word for words in held for word in words & asked)
+    asked = content_words(question)
+    held = [content_words(sentence) & asked for sentence in sentences]
+    frequency = Counter(word for words in held for word in words)
     rarity = {word: log(1 + len(sentences) / (1 + frequency[word])) for word in asked}
     whole = sum(rarity.values())
     shares = []
     for words, context in zip(held, contexts, strict=True):
-        above = set(_words(context)) - words
-        found = sum(rarity[word] for word in asked & words) + sum(rarity[word] for word in asked & above) / 2
+        above = (content_words(context) & asked) - words
+        found = sum(rarity[word] for word in words) + sum(rarity[word] for word in above) / 2
         shares.append(found / whole if whole else 0.0)
     return np.array(shares, dtype=np.float64)
 
@@ -147,10 +149,6 @@ def open_sentence_reader(encoder: Encoder) -> SentenceReader:
         weights=SentenceWeights(**stored["weights"]),
         calibration=Calibration(**stored["calibration"]),
     )
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())
 
 
 class _SentenceVectors:

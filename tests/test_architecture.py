@@ -34,7 +34,7 @@ OWNERS = {
     "charset_normalizer": "index/parsing/encoding.py",
     "lxml": "index/parsing/html.py",
     "markdown_it": "index/parsing/markdown.py",
-    "watchfiles": "qa/watching.py",
+    "watchfiles": "qa/background.py",
     "waitress": "serve.py",
 }
 

@@ -11,10 +11,11 @@ Markdown document under its title:
 - A's unanswerable questions: written to look answerable, no sentence is right;
 - B's answerable questions: their documents are not in the collection, no sentence is right.
 
-Steps: logistic regression over all sentences that were read gives the weights of the two kinds of
-nearness; logistic regression over each question's best sentence (Platt scaling) gives the
-confidence, with as many answerable questions as unanswerable ones by weight; the threshold is the
-one with the most right outcomes there (a right sentence, or silence where nothing is right).
+Steps: a softmax over all sentences that were read for a question, trained to be high for the right
+ones, gives the weights of the three kinds of nearness; logistic regression over each question's best
+sentence (Platt scaling) gives the confidence, with as many answerable questions as unanswerable ones
+by weight; the threshold is the one with the most right outcomes there (a right sentence, or silence
+where nothing is right).
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
+from scipy.optimize import minimize
+from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
@@ -59,7 +62,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What the reader saw for a question: (n, 2) nearness of n sentences, and which of them are right."""
+    """What the reader saw for a question: (n, 3) nearness of n sentences, and which of them are right."""
 
     question: Question
     features: NDArray[np.float64]
@@ -108,7 +111,7 @@ def read_all(asked: Sequence[Question], articles: Mapping[str, Sequence[str]], f
     write_articles(articles, folder / "documents")
     encoder = open_encoder()
     update(folder / "documents", folder / "index", encoder=encoder, encoder_name=EMBEDDED)
-    reader = SentenceReader(encoder, weights=SentenceWeights(1, 1), calibration=Calibration(1, 0, 0))
+    reader = SentenceReader(encoder, weights=SentenceWeights(1, 1, 1), calibration=Calibration(1, 0, 0))
     found: list[Read] = []
     with closing(EmbeddedStore(folder / "index")) as store, store.snapshot() as snapshot:
         for question in track(asked, "Asking"):
@@ -116,7 +119,7 @@ def read_all(asked: Sequence[Question], articles: Mapping[str, Sequence[str]], f
             hits = retrieve(snapshot, question.text, vector, k=_K, restriction=Filter())
             passages = [hit.passage for hit in hits]
             spans = [answer_spans(passage) for passage in passages]
-            features = np.stack(reader.nearness(question.text, passages, spans), axis=1)
+            features = reader.nearness(question.text, passages, spans)
             is_right = [
                 is_right_sentence(span.of(passage.text), question)
                 for passage, some in zip(passages, spans, strict=True)
@@ -137,12 +140,15 @@ def _sampled(questions: Sequence[Question], limit: int) -> list[Question]:
 
 
 def fit_weights(reads: Sequence[Read]) -> SentenceWeights:
-    """Return the weights that tell right sentences from wrong ones best, by logistic regression."""
+    """Return the weights that give right sentences the most of one softmax over a question's sentences."""
     answerable = [read for read in reads if read.is_right.any()]
-    model = LogisticRegression(class_weight="balanced")
-    model.fit(np.concatenate([read.features for read in answerable]), np.concatenate([r.is_right for r in answerable]))
-    similarity, overlap = model.coef_[0]
-    return SentenceWeights(float(similarity), float(overlap))
+
+    def loss(weights: NDArray[np.float64]) -> float:
+        scores = [read.features @ weights for read in answerable]
+        right = [logsumexp(score[read.is_right]) for score, read in zip(scores, answerable, strict=True)]
+        return float(np.mean([logsumexp(score) for score in scores]) - np.mean(right))
+
+    return SentenceWeights(*map(float, minimize(loss, np.ones(3), method="BFGS").x))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +169,7 @@ class Outcomes:
 
 def outcomes(reads: Sequence[Read], weights: SentenceWeights) -> Outcomes:
     """Return the outcomes, answerable and unanswerable questions weighing the same in all."""
-    scores = [read.features @ np.array([weights.similarity, weights.overlap]) for read in reads]
+    scores = [read.features @ np.array([weights.similarity, weights.overlap, weights.rank]) for read in reads]
     best = [int(np.argmax(score)) for score in scores]
     is_answerable = np.array([bool(read.question.answers) for read in reads])
     return Outcomes(

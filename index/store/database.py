@@ -51,6 +51,7 @@ CREATE TABLE documents (
     size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX documents_by_media_type ON documents (media_type);
 
 -- AUTOINCREMENT: an id is never used again, so that a stale reference can only miss, never mislead.
 CREATE TABLE passages (
@@ -237,6 +238,11 @@ class Database:
                    FROM documents LEFT JOIN passages USING (document_id) GROUP BY document_id ORDER BY doc_id"""
             ).fetchall()
         return [DocumentSummary(*row) for row in rows]
+
+    def media_types(self) -> list[str]:
+        with self._using() as connection:
+            rows = connection.execute("SELECT DISTINCT media_type FROM documents ORDER BY media_type").fetchall()
+        return [row[0] for row in rows]
 
     def document(self, doc_id: str) -> Document:
         """Return a document whole.

@@ -66,6 +66,9 @@ class Generation:
     def summaries(self) -> list[DocumentSummary]:
         return self._database.summaries()
 
+    def media_types(self) -> list[str]:
+        return self._database.media_types()
+
     def failures(self) -> list[Failure]:
         return self._database.failures()
 

@@ -55,6 +55,10 @@ class Snapshot(Protocol):
         """Return a line per document, by id."""
         ...
 
+    def media_types(self) -> list[str]:
+        """Return the media types that there are, in order."""
+        ...
+
     def failures(self) -> list[Failure]:
         """Return the files that are not in the index, by path."""
         ...

@@ -15,9 +15,36 @@ from index.store.vectors import Order, ranked
 
 _HEAP_BYTES = 64 * 2**20
 _LONGEST_WORD = 64
-_ANALYZER = "words"
+_TOKENIZER = "words"
 # Weights of the fields where a query's words may stand.
 _FIELDS = {"text": 1.0, "context": 0.5}
+
+
+# Words that say what is asked for, not what about; the rest of the function words are tantivy's list.
+_QUESTION_WORDS = "what which who whom whose when where why how did do does has have had can could from".split()
+
+
+def _analyzer(*, has_stop_words: bool) -> tantivy.TextAnalyzer:
+    """Return what turns a text into words as they are compared: lower case, without accents, stemmed."""
+    builder = (
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+        .filter(tantivy.Filter.remove_long(_LONGEST_WORD))
+        .filter(tantivy.Filter.lowercase())
+        .filter(tantivy.Filter.ascii_fold())
+    )
+    if not has_stop_words:
+        builder = builder.filter(tantivy.Filter.stopword("english")).filter(
+            tantivy.Filter.custom_stopword(_QUESTION_WORDS)
+        )
+    return builder.filter(tantivy.Filter.stemmer("english")).build()
+
+
+_CONTENT_WORDS = _analyzer(has_stop_words=False)
+
+
+def content_words(text: str) -> set[str]:
+    """Return the words of a text that say what it is about, stemmed."""
+    return set(_CONTENT_WORDS.analyze(text))
 
 
 class WordIndex:
@@ -31,18 +58,11 @@ class WordIndex:
         builder = tantivy.SchemaBuilder()
         builder.add_unsigned_field("passage_id", indexed=True, fast=True)
         for field in _FIELDS:
-            builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option="freq")
+            builder.add_text_field(field, tokenizer_name=_TOKENIZER, index_option="freq")
         self._schema = builder.build()
-        self._analyzer = (
-            tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-            .filter(tantivy.Filter.remove_long(_LONGEST_WORD))
-            .filter(tantivy.Filter.lowercase())
-            .filter(tantivy.Filter.ascii_fold())
-            .filter(tantivy.Filter.stemmer("english"))
-            .build()
-        )
+        self._analyzer = _analyzer(has_stop_words=True)
         self._index = tantivy.Index(self._schema)
-        self._index.register_tokenizer(_ANALYZER, self._analyzer)
+        self._index.register_tokenizer(_TOKENIZER, self._analyzer)
         self.add(passages)
 
     def add(self, passages: Iterable[Passage]) -> None:
@@ -76,11 +96,13 @@ class WordSearcher:
         """Return the k passages with the highest BM25 for any of the query's words, best first.
 
         Args:
-            query: Plain text; nothing in it is an operator.
+            query: Plain text; nothing in it is an operator. Function words count only if there are no
+                others: in a small collection "which" and "did" are rare, and BM25 takes rare words for
+                telling ones.
             order: Sort keys for ties, as in `VectorIndex.search`.
             allowed: The ids that may be found; None for all. Statistics are those of all passages.
         """
-        words = sorted(set(self._analyzer.analyze(query)))
+        words = sorted(content_words(query) or set(self._analyzer.analyze(query)))
         n_candidates = len(self) if allowed is None else len(allowed)
         if not words or n_candidates == 0:
             return []

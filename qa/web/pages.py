@@ -27,12 +27,10 @@ def pages(engine: Engine) -> Blueprint:
 
     @blueprint.get("/")
     def ask() -> str | tuple[str, int]:
-        summaries = engine.documents()
-        form = views.Form.of(request.args, summaries)
+        form = views.Form.of(request.args, engine.media_types())
         if "q" not in request.args:
             refuse_unknown(request.args, _OPTIONAL)
-            listing = views.Listing.of(summaries)
-            return render_template("start.html", form=form, listing=listing)
+            return render_template("start.html", form=form, listing=views.Listing.of(engine.documents()))
         try:
             asked = request_of_query(_without_blanks(request.args), "q")
         except InputError as error:

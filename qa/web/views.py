@@ -55,8 +55,8 @@ class Form:
     max_k: ClassVar[int] = MAX_K
 
     @classmethod
-    def of(cls, query: MultiDict[str, str], summaries: Iterable[DocumentSummary]) -> Form:
-        """Return the form that a URL's query fills in."""
+    def of(cls, query: MultiDict[str, str], choices: Iterable[str]) -> Form:
+        """Return the form that a URL's query fills in; `choices` are the media types there are."""
         # Nobody sees a NUL, so nobody could remove it from the box.
         shown = {name: [value.replace("\0", "") for value in query.getlist(name) if value] for name in query}
         media_types = tuple(shown.get("media_type", ()))
@@ -65,7 +65,7 @@ class Form:
             k="".join(shown.get("k", [])[:1]) or str(DEFAULT_K),
             paths=tuple(shown.get("path", ())) or ("",),
             media_types=media_types or ("",),
-            choices=tuple(sorted({summary.media_type for summary in summaries} | set(media_types))),
+            choices=tuple(sorted({*choices, *media_types})),
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Keep a served index true: update when files change, and follow what other processes write."""
+"""What a service does beside answering: load its models, update when files change, follow other writers."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _RETRY_AFTER_S = 5.0
 
 
 @contextmanager
-def keep_fresh(engine: Engine, documents: Path | None, stopped: threading.Event) -> Iterator[None]:
-    """Keep the engine's index fresh for as long as the context lasts.
+def background_work(engine: Engine, documents: Path | None, stopped: threading.Event) -> Iterator[None]:
+    """Warm the engine up, and keep its index fresh for as long as the context lasts.
 
     Args:
         documents: The folder to watch; None to follow other processes' updates only.
         stopped: Set by the caller to end the threads.
     """
-    loops: list[Callable[[], None]] = [lambda: _follow(engine, stopped)]
+    loops: list[Callable[[], object]] = [lambda: _survive(engine.warm_up), lambda: _follow(engine, stopped)]
     if documents is not None:
         loops.append(lambda: _watch(engine, documents, stopped))
     threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
@@ -45,8 +45,9 @@ def keep_fresh(engine: Engine, documents: Path | None, stopped: threading.Event)
 
 
 def _follow(engine: Engine, stopped: threading.Event) -> None:
-    while not stopped.wait(_REFRESH_EVERY_S):
-        _survive(engine.refresh)
+    pause_s = _REFRESH_EVERY_S
+    while not stopped.wait(pause_s):
+        pause_s = _RETRY_AFTER_S if _survive(engine.refresh) else _REFRESH_EVERY_S
 
 
 def _watch(engine: Engine, documents: Path, stopped: threading.Event) -> None:
@@ -63,18 +64,19 @@ def _watch(engine: Engine, documents: Path, stopped: threading.Event) -> None:
             ):
                 while _survive(engine.update) is IndexBusy and not stopped.wait(_RETRY_AFTER_S):
                     pass
-        except (FileNotFoundError, OSError) as error:
+        except OSError as error:
             _log.warning("cannot watch %s (%s): trying again every %.0f s", documents, error, _RETRY_AFTER_S)
             stopped.wait(_RETRY_AFTER_S)
 
 
-def _survive(step: Callable[[], object]) -> type[CitespanError] | None:
-    """Run a step; log its error and return the kind, so that one failure does not end the watch."""
+def _survive(step: Callable[[], object]) -> type[Exception] | None:
+    """Run a step; log its error and return the kind, so that one failure does not end the work."""
     try:
         step()
     except CitespanError as error:
         _log.error("%s: %s", error.code, error)
         return type(error)
-    except Exception:  # noqa: BLE001 -- a thread's boundary: the service goes on answering
-        _log.exception("unexpected error while keeping the index fresh")
+    except Exception as error:  # noqa: BLE001 -- a thread's boundary: the service goes on answering
+        _log.exception("unexpected error in the background")
+        return type(error)
     return None
