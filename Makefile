@@ -28,7 +28,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	  { echo "Citespan needs Python 3.11 or newer: name one, as in 'make venv PYTHON=python3.12'." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV) || \
 	  { echo "Python cannot make virtual environments here; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	$(BIN)/pip install --quiet --requirement requirements.lock
+	@echo "Installing what requirements.lock names into $(VENV), once (about 1.8 GB)"
+	$(BIN)/pip install --requirement requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -137,7 +137,7 @@ def update(
         encoder_name: What to open the encoder by, noted in a new index.
         passages: How a new index is to be cut; an index there is keeps its own way.
         rebuild: Make the index anew beside the old one, which answers until it is switched.
-        on_progress: Called at the start and whenever a group of passages is stored.
+        on_progress: Called at the start, at the end, and whenever some passages are encoded.
 
     Raises:
         CollectionError: The folder of documents cannot be read; the index stays as it is.
@@ -266,7 +266,9 @@ class _Run:
     on_progress: Callable[[Progress], None]
     done: dict[str, list[str]] = field(default_factory=lambda: {"add": [], "replace": [], "rename": [], "delete": []})
     failures: list[Failure] = field(default_factory=list)
+    n_files: int = 0
     n_files_done: int = 0
+    bytes_total: int = 0
     bytes_done: int = 0
     n_encoded: int = 0
     n_reused: int = 0
@@ -281,13 +283,13 @@ class _Run:
         for file in self.plan.touch:
             self.database.touch(file.doc_id, size=file.size, mtime_ns=_settled(file))
         jobs = self._jobs()
-        self._report_progress(jobs)
+        self.n_files, self.bytes_total = len(jobs), sum(job.file.size for job in jobs)
+        self._report_progress()
         for group in self._groups(self._prepared(jobs)):
             self._store(group)
-            self._report_progress(jobs)
         others = [*self.plan.others, *self.failures]
         self.database.set_failures(sorted(others, key=lambda failure: failure.path))
-        self._report_progress(jobs)
+        self._report_progress()
 
     def report(self, index_version: int, took_s: float) -> UpdateReport:
         return UpdateReport(
@@ -380,6 +382,7 @@ class _Run:
             rows = self.encoder.encode_passages([wanted[digest] for digest in some]).astype("<f4")
             vectors.update(zip(some, (np.ascontiguousarray(row).tobytes() for row in rows), strict=True))
             self.n_encoded += len(some)
+            self._report_progress()
         self.n_reused += sum(len(item.passages) for item in group) - len(digests)
         return vectors
 
@@ -387,9 +390,8 @@ class _Run:
         self.n_files_done += 1
         self.bytes_done += job.file.size
 
-    def _report_progress(self, jobs: Sequence[_Job]) -> None:
-        total = sum(job.file.size for job in jobs)
-        self.on_progress(Progress(self.n_files_done, len(jobs), self.bytes_done, total, self.n_encoded))
+    def _report_progress(self) -> None:
+        self.on_progress(Progress(self.n_files_done, self.n_files, self.bytes_done, self.bytes_total, self.n_encoded))
 
 
 def _settled(file: SourceFile) -> int:

@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -183,8 +182,7 @@ def progress_bars() -> Iterator[Callable[[Progress], None]]:
         SpinnerColumn(),
         TextColumn("Indexing"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("files · {task.fields[encoded]:,} passages{task.fields[rate]} ·"),
+        TextColumn("{task.fields[files]} files · {task.fields[encoded]:,} passages{task.fields[rate]} ·"),
         TimeElapsedColumn(),
         TextColumn("· left"),
         TimeRemainingColumn(),
@@ -193,15 +191,16 @@ def progress_bars() -> Iterator[Callable[[Progress], None]]:
         disable=not console.is_terminal,
     )
     with bars:
-        task = bars.add_task("", total=None, encoded=0, rate="")
+        task = bars.add_task("", total=None, files="…", encoded=0, rate="")
 
         def show(progress: Progress) -> None:
             elapsed = bars.tasks[0].elapsed or 0.0
             rate = f" ({progress.n_encoded / elapsed:.0f}/s)" if elapsed > 1 and progress.n_encoded else ""
             bars.update(
                 task,
-                total=progress.n_files,
-                completed=progress.n_files_done,
+                total=progress.bytes_total,
+                completed=progress.bytes_done,
+                files=f"{progress.n_files_done}/{progress.n_files}",
                 encoded=progress.n_encoded,
                 rate=rate,
             )

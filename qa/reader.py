@@ -54,7 +54,7 @@ class Reader(Protocol):
         ...
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
-        """Return a reading per passage, in the order of the passages: best first, as they were retrieved."""
+        """Return a reading per passage, in the order of the passages."""
         ...
 
 
@@ -64,16 +64,14 @@ class SentenceWeights:
 
     similarity: float
     overlap: float
-    rank: float
 
 
 class SentenceReader:
     """Cuts out the sentence that is nearest to the question.
 
     Nearness is the cosine of encoder vectors, the sentence encoded after the title and the headings
-    over it; the share of the question's words that stand in the sentence or over it; and how well its
-    passage was ranked. It reads no grammar and knows no answer types: an honest reader without a model
-    of its own.
+    over it, and the share of the question's content words that stand in the sentence or over it. It reads
+    no grammar and knows no answer types: an honest reader without a model of its own.
     """
 
     def __init__(self, encoder: Encoder, *, weights: SentenceWeights, calibration: Calibration) -> None:
@@ -88,7 +86,7 @@ class SentenceReader:
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
         spans = [answer_spans(passage) for passage in passages]
-        weights = np.array([self._weights.similarity, self._weights.overlap, self._weights.rank])
+        weights = np.array([self._weights.similarity, self._weights.overlap])
         scores = iter(self.nearness(question, passages, spans) @ weights)
         readings = []
         for passage_spans in spans:
@@ -100,7 +98,7 @@ class SentenceReader:
     def nearness(
         self, question: str, passages: Sequence[Passage], spans: Sequence[Sequence[Span]]
     ) -> NDArray[np.float64]:
-        """Return cosine, word overlap and reciprocal rank of each sentence, (n, 3), passage after passage."""
+        """Return cosine and word overlap of each sentence, (n, 2), passage after passage."""
         sentences, contexts = [], []
         for passage, some in zip(passages, spans, strict=True):
             context = context_of(passage.doc_id, passage.title, passage.heading)
@@ -108,8 +106,7 @@ class SentenceReader:
             sentences += [span.of(passage.text) for span in some]
         encoded = [f"{context}\n{text}" if context else text for context, text in zip(contexts, sentences, strict=True)]
         similarity = self._vectors.of(encoded) @ self._encoder.encode_questions([question])[0]
-        ranks = [1 / rank for rank, some in enumerate(spans, start=1) for _ in some]
-        return np.stack([similarity, word_overlap(question, sentences, contexts), np.array(ranks)], axis=1)
+        return np.stack([similarity, word_overlap(question, sentences, contexts)], axis=1)
 
 
 def answer_spans(passage: Passage) -> list[Span]:

@@ -87,7 +87,7 @@ def build_engine(tmp_path: Path, files: Mapping[str, str | bytes]) -> Engine:
     update_with(encoder, documents, folder)
     reader = SentenceReader(
         encoder,
-        weights=SentenceWeights(similarity=4.0, overlap=6.0, rank=0.5),
+        weights=SentenceWeights(similarity=4.0, overlap=6.0),
         calibration=Calibration(slope=1.0, intercept=-4.0, min_confidence=0.5),
     )
     return Engine(EmbeddedStore(folder), encoder, reader, source=Source(documents, folder, "hashing", MAX_FILE_BYTES))

@@ -16,7 +16,7 @@ def passage(text, heading="", title="T"):
 @pytest.fixture
 def reader():
     return SentenceReader(
-        HashingEncoder(), weights=SentenceWeights(similarity=1, overlap=1, rank=0.1), calibration=Calibration(1, 0, 0.5)
+        HashingEncoder(), weights=SentenceWeights(similarity=1, overlap=1), calibration=Calibration(1, 0, 0.5)
     )
 
 
