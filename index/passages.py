@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.records import HEADING_SEPARATOR, Document, Span
+from index.records import HEADING_SEPARATOR, Document, Span, heading_paths
 from index.sentences import sentence_spans
 
 TokenSpans: TypeAlias = Callable[[str], NDArray[np.int64]]
@@ -43,7 +43,7 @@ class PassageSettings:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A passage before it has an id: where it is, and the headings over it."""
+    """A passage, or a section, before it has an id: where it is, and the headings over its text."""
 
     span: Span
     heading: str
@@ -66,13 +66,13 @@ def cut(document: Document, token_spans: TokenSpans, settings: PassageSettings) 
     """
     cuts: list[Cut] = []
     for section in _sections(document):
-        text = section.of(document.text)
+        text = section.span.of(document.text)
         units = [
-            _Unit(unit.span.shifted(section.start), unit.n_tokens)
+            _Unit(unit.span.shifted(section.span.start), unit.n_tokens)
             for sentence in sentence_spans(text)
             for unit in _units(text, sentence, token_spans, settings.text_tokens)
         ]
-        cuts.extend(Cut(span, document.heading_at(span.start)) for span in _windows(units, settings))
+        cuts.extend(Cut(span, section.heading) for span in _windows(units, settings))
     return cuts
 
 
@@ -81,7 +81,7 @@ def context_of(doc_id: str, title: str, heading: str) -> str:
 
     A title that is only the file's name is left out: a file that is renamed is not encoded again.
     """
-    is_own = title != PurePosixPath(doc_id).stem and not heading.startswith(title)
+    is_own = title not in (PurePosixPath(doc_id).stem, heading.split(HEADING_SEPARATOR, maxsplit=1)[0])
     return HEADING_SEPARATOR.join(part for part in (title if is_own else "", heading) if part)
 
 
@@ -93,8 +93,8 @@ def encoded_text(document: Document, piece: Cut, token_spans: TokenSpans, settin
     return f"{context[: int(tokens[-1, 1])]}\n{text}" if len(tokens) else text
 
 
-def _sections(document: Document) -> Iterator[Span]:
-    """Yield the spans between headings.
+def _sections(document: Document) -> Iterator[Cut]:
+    """Yield the sections between headings, each with the headings over its first text.
 
     Headings with nothing between them share a section: a passage that is nothing but a heading
     answers no question.
@@ -102,13 +102,15 @@ def _sections(document: Document) -> Iterator[Span]:
     text, headings = document.text, document.headings
     ends = [*(heading.start for heading in headings), len(text)]
     start, has_body = 0, bool(text[: ends[0]].strip())
-    for heading, end in zip(headings, ends[1:], strict=True):
+    path: tuple[str, ...] = ()
+    for heading, inner, end in zip(headings, heading_paths(headings), ends[1:], strict=True):
         if has_body:
-            yield Span(start, heading.start)
+            yield Cut(Span(start, heading.start), HEADING_SEPARATOR.join(path))
             start = heading.start
+        path = inner
         # One line is the heading's own; so is the rule under it.
         has_body = "\n" in text[heading.start : end].strip().rstrip("=-").strip()
-    yield Span(start, len(text))
+    yield Cut(Span(start, len(text)), HEADING_SEPARATOR.join(path))
 
 
 def _units(text: str, sentence: Span, token_spans: TokenSpans, max_tokens: int) -> Iterator[_Unit]:

@@ -5,6 +5,8 @@ Every offset in the system counts Unicode code points of one document's canonica
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 HEADING_SEPARATOR = " › "
@@ -66,8 +68,8 @@ class Document:
         text: Canonical text: no BOM, line ends as "\n".
         sha256: Of the file's bytes, hexadecimal.
         headings: In order of `start`.
-        source_lines: Where the canonical text's lines are not the file's (HTML): the file's line
-            for each block, in order of `start`. Empty where they are the same.
+        source_lines: Where the canonical text's lines are not the file's (HTML): where each of the
+            file's lines begins in the text, in order of `start`. Empty where they are the same.
     """
 
     doc_id: str
@@ -82,17 +84,24 @@ class Document:
         """Return the line (from 1) of the source file in which the character at `offset` stands."""
         if not self.source_lines:
             return self.text.count("\n", 0, offset) + 1
-        before = [anchor.line for anchor in self.source_lines if anchor.start <= offset]
-        return before[-1] if before else 1
+        n_before = bisect_right(self.source_lines, offset, key=lambda anchor: anchor.start)
+        return self.source_lines[n_before - 1].line if n_before else 1
 
     def heading_at(self, offset: int) -> str:
         """Return the headings over `offset`, outermost first, joined by " › "; "" where there is none."""
-        path: list[Heading] = []
-        for heading in self.headings:
-            if heading.start > offset:
-                break
-            path = [outer for outer in path if outer.level < heading.level] + [heading]
-        return HEADING_SEPARATOR.join(heading.title for heading in path)
+        n_before = bisect_right(self.headings, offset, key=lambda heading: heading.start)
+        paths = list(heading_paths(self.headings[:n_before]))
+        return HEADING_SEPARATOR.join(paths[-1]) if paths else ""
+
+
+def heading_paths(headings: Iterable[Heading]) -> Iterator[tuple[str, ...]]:
+    """Yield for each heading the titles from the outermost heading over it down to its own."""
+    path: list[Heading] = []
+    for heading in headings:
+        while path and path[-1].level >= heading.level:
+            path.pop()
+        path.append(heading)
+        yield tuple(outer.title for outer in path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,7 @@ class Passage:
     Attributes:
         passage_id: Never used again for another passage.
         text: Cut from the document's text when the passage was loaded, by its span.
-        heading: The headings over the passage's start, outermost first, joined by " › ".
+        heading: The headings over the passage's text, outermost first, joined by " › ".
     """
 
     passage_id: int
@@ -154,6 +163,17 @@ class Hit:
     score: float
     dense_rank: int | None
     lexical_rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSummary:
+    """One line of a listing."""
+
+    doc_id: str
+    title: str
+    media_type: str
+    n_characters: int
+    n_passages: int
 
 
 @dataclass(frozen=True, slots=True)

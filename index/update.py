@@ -23,13 +23,13 @@ from index.records import Document
 from index.store.database import (
     Action,
     Database,
-    Identity,
     Known,
     NewPassage,
     check_encoder,
     create_database,
 )
 from index.store.folder import current_database, has_index, next_database, switch_to, writing
+from index.store.protocol import Identity
 
 _log = logging.getLogger(__name__)
 

@@ -12,9 +12,8 @@ from pathlib import Path
 from index.collection import Failure
 from index.encoder import Encoder
 from index.errors import Overloaded
-from index.records import Counts, Hit
+from index.records import Counts, DocumentSummary, Hit
 from index.retriever import retrieve
-from index.store.database import DocumentSummary
 from index.store.protocol import PassageStore, Snapshot
 from index.update import Progress, UpdateReport, update
 from qa.answering import find_answers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
@@ -16,11 +17,13 @@ from numpy.typing import NDArray
 
 from index.encoder import Encoder, Vectors
 from index.passages import context_of
-from index.records import Passage, Span
+from index.records import HEADING_SEPARATOR, Passage, Span
 from index.sentences import sentence_spans
 from index.store.words import content_words
 from qa.confidence import Calibration
 
+_WORD = re.compile(r"[^\W_]+")
+_FRONT_MATTER = "---\n"
 _WEIGHTS = "weights/sentence_reader.json"
 
 
@@ -110,13 +113,22 @@ class SentenceReader:
 
 
 def answer_spans(passage: Passage) -> list[Span]:
-    """Return the passage's sentences that may be answers, in order: all but its headings."""
-    headings = {title.casefold() for title in (*passage.heading.split(" › "), passage.title)}
+    """Return the passage's sentences that may be answers, in order.
+
+    Left out are its headings, marks without words, and front matter.
+    """
+    headings = {tuple(_words(title)) for title in (*passage.heading.split(HEADING_SEPARATOR), passage.title)}
     return [
         span
         for span in sentence_spans(passage.text)
-        if span.of(passage.text).strip("#=- \t").casefold() not in headings
+        if (words := tuple(_words(span.of(passage.text))))
+        and words not in headings
+        and not span.of(passage.text).startswith(_FRONT_MATTER)
     ]
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
 
 
 def word_overlap(question: str, sentences: Sequence[str], contexts: Sequence[str]) -> NDArray[np.float64]:
@@ -163,7 +175,10 @@ class _SentenceVectors:
         with self._turn:
             found = {sentence: self._kept[sentence] for sentence in sentences if sentence in self._kept}
         missing = sorted(set(sentences) - found.keys())
-        found.update(zip(missing, self._encoder.encode_passages(missing), strict=True))
+        # Copied: a row of a batch would keep all of the batch alive.
+        found.update(
+            (text, row.copy()) for text, row in zip(missing, self._encoder.encode_passages(missing), strict=True)
+        )
         with self._turn:
             for sentence, vector in found.items():
                 self._kept[sentence] = vector

@@ -11,8 +11,7 @@ from urllib.parse import quote, urlencode
 
 from index.collection import Failure
 from index.errors import CitespanError
-from index.records import Hit, Span
-from index.store.database import DocumentSummary
+from index.records import DocumentSummary, Hit, Span
 from index.update import UpdateReport
 from qa.engine import Status
 from qa.records import Answer, Citation, DocumentView, Response, SearchResponse

@@ -1,6 +1,6 @@
 """HTML: the canonical text is what a reader of the page sees of its content.
 
-Site furniture (menus, headers, footers, asides, forms, scripts, what is hidden) is left out. White
+Site furniture (menus, headers, footers, asides, controls, scripts, what is hidden) is left out. White
 space is collapsed as a browser does; blocks are set apart by a blank line, list items and table
 rows by a line break, cells by a tab.
 """
@@ -19,12 +19,12 @@ from index.parsing.content import Content
 from index.records import Heading, SourceLine
 
 _FURNITURE = frozenset(
-    "aside audio button canvas dialog embed footer form head iframe input math nav noscript object script"
+    "aside audio button canvas dialog embed footer head iframe input math nav noscript object script"
     " select style svg template textarea video".split()
 )
 _FURNITURE_ROLES = frozenset("alert alertdialog banner complementary contentinfo dialog navigation search".split())
 _BLOCKS = frozenset(
-    "address article blockquote body caption center dd details dir div dl dt fieldset figcaption figure h1 h2"
+    "address article blockquote body caption center dd details dir div dl dt fieldset figcaption figure form h1 h2"
     " h3 h4 h5 h6 header hgroup hr html legend li main menu ol p pre section summary table tbody tfoot thead"
     " tr ul".split()
 )
@@ -38,16 +38,30 @@ _COLLAPSIBLE = re.compile(r"[ \t\n\r\f]+")
 _META_CHARSET = re.compile(rb"<meta[^>]{0,256}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"\A\s*<\?xml[^>]{0,128}?encoding\s*=\s*[\"']([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _DECLARED_WITHIN = 4096
+# Labels that stand for a larger encoding. Source: WHATWG Encoding Standard, section 4.2.
+_AS_BROWSERS_DO = {
+    **dict.fromkeys(("ascii", "us-ascii", "iso-8859-1", "iso8859-1", "iso_8859-1", "latin1", "l1"), "cp1252"),
+    **dict.fromkeys(("iso-8859-9", "latin5"), "cp1254"),
+    **dict.fromkeys(("gb2312", "gbk", "x-gbk"), "gb18030"),
+    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis"), "cp932"),
+    **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "korean"), "cp949"),
+    **dict.fromkeys(("tis-620", "iso-8859-11"), "cp874"),
+    "big5": "big5hkscs",
+}
 # lxml refuses a str that declares an encoding, and libxml2 ends a text at a form feed's lesser
 # kin: control characters that HTML does not allow are replaced as its standard says.
 _CONTROLS = dict.fromkeys((*range(1, 9), 11, *range(14, 32), 127), "\ufffd")
 
 
 def declared_encoding(content: bytes) -> str | None:
-    """Return the encoding that the page says it is in, unchecked."""
+    """Return the encoding that the page says it is in, as browsers understand the name."""
     head = content[:_DECLARED_WITHIN]
     found = _XML_ENCODING.search(head) or _META_CHARSET.search(head)
-    return found[1].decode("ascii") if found else None
+    if not found:
+        return None
+    label = found[1].decode("ascii").lower()
+    # A page whose label could be read as ASCII is not in UTF-16, whatever the label.
+    return "utf-8" if label.startswith("utf-16") else _AS_BROWSERS_DO.get(label, label)
 
 
 def read(text: str) -> Content:
@@ -77,12 +91,14 @@ def _title_element(root: etree._Element) -> str:
 
 
 def _content_root(root: etree._Element) -> etree._Element:
-    """Return the page's main part where it names exactly one, and all of it otherwise."""
-    for path in (".//main", ".//*[@role='main']", ".//article"):
-        found = root.findall(path)
-        if len(found) == 1:
-            return found[0]
-    return root
+    """Return the page's main part where it shows exactly one, and all of it otherwise."""
+    found = [
+        element
+        for element in root.iter()
+        if (element.tag == "main" or element.get("role") == "main")
+        and not any(map(_is_furniture, (element, *element.iterancestors())))
+    ]
+    return found[0] if len(found) == 1 else root
 
 
 def _is_furniture(element: etree._Element) -> bool:
@@ -151,15 +167,17 @@ class _Writer:
             self._write_text(step.text)
             return
         tag = step.element.tag
+        if not step.is_end:
+            line: Any = step.element.sourceline  # the stub has no type for it
+            self._line = line or self._line
         if tag == "br":
             self._widen("" if step.is_end else "\n")
         elif tag in _CELLS:
             self._widen("\t")
         elif tag in _BLOCKS:
             self._widen("\n" if tag in _TIGHT else "\n\n")
-            self._n_pre += 0 if tag != "pre" else -1 if step.is_end else 1
-            line: Any = step.element.sourceline  # the stub has no type for it
-            self._line = line or self._line
+        if tag == "pre":
+            self._n_pre += -1 if step.is_end else 1
         if tag in _HEADINGS:
             self._take_heading(int(tag[1]), is_end=step.is_end)
 
@@ -177,29 +195,39 @@ class _Writer:
             self._headings.append(Heading(start, level, title))
 
     def _write_text(self, text: str) -> None:
-        if self._n_pre:
-            self._write(text)
-            return
-        collapsed = _COLLAPSIBLE.sub(" ", text)
+        for number, line in enumerate(text.replace("\r", "\n").split("\n")):
+            if number:
+                self._line += 1
+                self._gap = self._gap + "\n" if self._n_pre else _wider(self._gap, " ")
+            if self._n_pre and line:
+                self._write(line)
+            elif not self._n_pre:
+                self._write_collapsed(line)
+
+    def _write_collapsed(self, line: str) -> None:
+        collapsed = _COLLAPSIBLE.sub(" ", line)
         if collapsed.startswith(" "):
             self._widen(" ")
-        stripped = collapsed.strip(" ")
-        if stripped:
+        if stripped := collapsed.strip(" "):
             self._write(stripped)
             if collapsed.endswith(" "):
                 self._widen(" ")
 
     def _widen(self, gap: str) -> None:
         """Ask for white space before the next text; the widest that was asked for is written."""
-        order = ("", " ", "\t", "\n", "\n\n")
-        self._gap = max(self._gap, gap, key=order.index)
+        self._gap = _wider(self._gap, gap)
 
     def _write(self, text: str) -> None:
         if self._parts:
             self._parts.append(self._gap)
             self._length += len(self._gap)
-        if self._gap.startswith("\n") or not self._parts:
+        if not self._source_lines or self._source_lines[-1].line != self._line:
             self._source_lines.append(SourceLine(self._length, self._line))
         self._gap = ""
         self._parts.append(text)
         self._length += len(text)
+
+
+def _wider(one: str, other: str) -> str:
+    """Return the white space that sets more apart: line breaks before tabs before spaces."""
+    return max(one, other, key=lambda gap: (gap.count("\n"), gap.count("\t"), len(gap)))

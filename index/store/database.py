@@ -31,7 +31,8 @@ from index.errors import (
     UnsupportedIndex,
 )
 from index.passages import Cut, PassageSettings
-from index.records import Counts, Document, Filter, Heading, Passage, SourceLine, Span
+from index.records import Counts, Document, DocumentSummary, Filter, Heading, Passage, SourceLine, Span
+from index.store.protocol import Identity
 
 FORMAT = "1"
 """Of the tables below. An index of another format is not read."""
@@ -99,22 +100,6 @@ Action = Literal["add", "replace", "rename", "delete"]
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """What an index was made with, and what has to match for it to be used.
-
-    Attributes:
-        encoder: The name the encoder was opened by.
-        root: The folder, absolute.
-    """
-
-    encoder: str
-    fingerprint: str
-    dimension: int
-    passages: PassageSettings
-    root: str
-
-
-@dataclass(frozen=True, slots=True)
 class Known:
     """What the index knows of a file, to tell whether it has changed."""
 
@@ -130,17 +115,6 @@ class NewPassage:
 
     cut: Cut
     text_sha256: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentSummary:
-    """One line of a listing."""
-
-    doc_id: str
-    title: str
-    media_type: str
-    n_characters: int
-    n_passages: int
 
 
 @dataclass(frozen=True, slots=True)

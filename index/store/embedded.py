@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.collection import Failure
-from index.records import Counts, Document, Filter, Passage, Ranked
-from index.store.database import Change, Database, DocumentSummary, Identity
+from index.records import Counts, Document, DocumentSummary, Filter, Passage, Ranked
+from index.store.database import Change, Database
 from index.store.folder import current_database
+from index.store.protocol import Identity
 from index.store.vectors import VectorIndex
 from index.store.words import WordIndex, WordSearcher
 

@@ -1,21 +1,38 @@
-"""What the rest of the system asks of a store. A distributed engine would plug in here.
+"""What the answering side asks of a store. A distributed engine would plug in here.
 
 Only ranks and records cross this seam: fusion stays in `index.retriever`, with the same ties on
-every engine.
+every engine. Writing is not part of it yet: `index.update` writes to the embedded store's database.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.collection import Failure
-from index.records import Counts, Document, Filter, Passage, Ranked
-from index.store.database import DocumentSummary, Identity
+from index.passages import PassageSettings
+from index.records import Counts, Document, DocumentSummary, Filter, Passage, Ranked
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What an index was made with, and what has to match for it to be used.
+
+    Attributes:
+        encoder: The name the encoder was opened by.
+        root: The folder, absolute.
+    """
+
+    encoder: str
+    fingerprint: str
+    dimension: int
+    passages: PassageSettings
+    root: str
 
 
 class Snapshot(Protocol):

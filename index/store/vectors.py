@@ -16,9 +16,6 @@ from numpy.typing import NDArray
 from index.encoder import Vectors
 from index.records import Ranked
 
-# Single queries are faster on one thread, and a server's threads do not fight for cores.
-faiss.omp_set_num_threads(1)
-
 Order = Callable[[Sequence[int]], dict[int, Any]]
 """Passage ids to sort keys, for passages of equal score."""
 
@@ -66,6 +63,8 @@ class VectorIndex:
             selector = faiss.IDSelectorBatch(np.array(allowed, dtype=np.int64))
             parameters = faiss.SearchParameters()
             parameters.sel = selector
+        # Single queries are faster on one thread. OpenMP keeps the number for each calling thread.
+        faiss.omp_set_num_threads(1)
         query = np.ascontiguousarray(vector, dtype=np.float32)[None, :]
         n_asked = min(k + 1, n_candidates)
         while True:

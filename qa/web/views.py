@@ -11,8 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from index.collection import Failure
 from index.errors import CitespanError, FileError
-from index.records import Hit, Span
-from index.store.database import DocumentSummary
+from index.records import DocumentSummary, Hit, Span
 from qa.records import Answer, Citation, Response
 from qa.requests import DEFAULT_K, MAX_K, MAX_QUESTION
 from qa.web.problems import HTTP_CODES, OTHER_HTTP_CODE, status_of

@@ -168,8 +168,10 @@ def test_a_page_has_its_main_headings_title_and_its_source_lines():
     assert [(heading.start, heading.level, heading.title) for heading in document.headings] == [
         (0, 1, "Museum of Measures")
     ]
-    assert document.line_of(document.text.index("Open")) == 8
-    assert document.line_of(document.text.index("Children")) == 11
+    lines = {
+        word: document.line_of(document.text.index(word)) for word in ("Open", "10", "Children", "Hours", "  b", "two")
+    }
+    assert lines == {"Open": 8, "10": 9, "Children": 11, "Hours": 12, "  b": 14, "two": 15}
 
 
 def test_a_page_without_main_part_keeps_its_body_without_the_furniture():
@@ -199,6 +201,38 @@ def test_broken_deep_and_odd_pages_give_their_text(page):
 def test_a_page_that_the_parser_gives_up_on_is_refused_and_not_indexed_in_part():
     with pytest.raises(UndecodableFile, match="Excessive depth"):
         parsed("<p>start</p>" + "<div>" * 5000 + "end")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<div>Content.</div><aside><article>Teaser</article></aside>",
+        "<div>Content.</div><main hidden>Old</main>",
+        "<form><input value=x><div>Content.</div><button>Send</button></form>",
+        "<main>Content.</main><p>Outside</p>",
+        "<div role=main>Content.</div><p>Outside</p>",
+    ],
+)
+def test_the_content_of_a_page_is_kept_and_what_is_around_it_is_not(page):
+    assert parsed(page).text == "Content."
+
+
+def test_text_that_is_laid_out_keeps_its_lines_and_they_are_counted():
+    document = parsed("<p>x</p>\n<pre>a\n\n  b&#13;c\n</pre>\n<p>tail</p>")
+    assert document.text == "x\n\na\n\n  b\nc\n\ntail"
+    assert document.line_of(document.text.index("b")) == 4
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        (b"<meta charset=iso-8859-1><p>\x93caf\xe9\x94 \x96 8 \x80", "“café” – 8 €"),
+        (b"<meta charset='utf-16'><p>plain", "plain"),
+        ("<meta charset=gb2312><p>\u4e2d\u6587\u9555".encode("gb18030"), "\u4e2d\u6587\u9555"),
+    ],
+)
+def test_a_declared_encoding_means_what_browsers_take_it_for(page, text):
+    assert parsed(page).text == text
 
 
 @pytest.mark.parametrize("declared", ["undefined", "utf-7", "unicode_escape", "no-such-encoding", "base64"])

@@ -109,7 +109,7 @@ def test_nothing_gives_no_passages(text):
 def test_what_is_encoded_for_a_passage_begins_with_its_context_cut_to_its_share():
     document = parse(b"# The old bridge\n\n## Cost and time\n\nIt was cheap.", doc_id="a.md", sha256="")
     (piece,) = cut(document, TOKENS, PassageSettings(50, 5, 0))
-    assert piece.heading == "The old bridge"
+    assert piece.heading == "The old bridge › Cost and time"
     assert encoded_text(document, piece, TOKENS, PassageSettings(50, 2, 0)).startswith("The old\n# The old bridge\n")
     assert encoded_text(document, piece, TOKENS, PassageSettings(50, 0, 0)) == document.text
 
@@ -122,7 +122,13 @@ def test_what_is_encoded_for_a_passage_begins_with_its_context_cut_to_its_share(
         ("a.txt", "The Forth Bridge", "", "The Forth Bridge"),
         ("forth.txt", "forth", "", ""),
         ("forth.md", "forth", "Cost", "Cost"),
+        ("a.html", "A", "About us", "A › About us"),
     ],
 )
 def test_a_context_is_title_and_headings_and_never_the_files_name(doc_id, title, heading, context):
     assert context_of(doc_id, title, heading) == context
+
+
+def test_a_document_of_nothing_but_headings_is_cut_in_time():
+    document = parse(b"# a\nb\n" * 20_000, doc_id="a.md", sha256="")
+    assert len(cut(document, TOKENS, PassageSettings())) == 20_000

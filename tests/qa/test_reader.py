@@ -36,10 +36,20 @@ def test_no_passages_no_readings(reader):
     assert reader.read("bridge?", []) == []
 
 
-def test_headings_are_no_answers():
-    text = "# The *Bridge*\n\nIt opened.\n\n## Size\n\nBig."
-    found = answer_spans(passage(text, heading="Bridges › Size", title="Bridges"))
-    assert [span.of(text) for span in found] == ["# The *Bridge*", "It opened.", "Big."]
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# The *Bridge*\n\nIt opened.",
+        "The Bridge\n==========\n\nIt opened.",
+        "## Size of it\n\nIt opened.",
+        "---\ntitle: Night safety\nauthor: me\n---\n\nIt opened.",
+        "|---|---|\n\nIt opened.",
+        "* * *\n\nIt opened.",
+    ],
+)
+def test_headings_marks_and_front_matter_are_no_answers(text):
+    found = answer_spans(passage(text, heading="The Bridge › Size of it", title="Bridges"))
+    assert [span.of(text) for span in found] == ["It opened."]
 
 
 def test_word_overlap_is_the_rarity_weighted_share_of_content_words_worked_out_by_hand():
