@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Collection, Iterator
+import time
+import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,18 +28,32 @@ MAX_FILE_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """Size and times of a file. The change time tells of an edit that put the modification time back."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @property
+    def age_ns(self) -> int:
+        """How long ago it was changed, by this machine's clock."""
+        return time.time_ns() - max(self.mtime_ns, self.ctime_ns)
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFile:
     """A file that belongs to the collection.
 
     Attributes:
         doc_id: POSIX path below the root.
         path: Where it is now.
+        stamp: What changes when the content does, as far as the file system tells without reading it.
     """
 
     doc_id: str
     path: Path
-    size: int
-    mtime_ns: int
+    stamp: Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +77,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a walk of the folder found. Every entry of the folder is in one of the two.
+    """What a walk of the folder found. Every entry is in one of the two, but the excluded folders.
 
     Attributes:
         files: Ordered by `doc_id`.
@@ -116,7 +132,7 @@ def scan(root: Path, *, suffixes: Collection[str], excluded: Collection[Path] = 
             try:
                 found = _look_at(entry, real_root, suffixes)
             except FileError as error:
-                others.append(Failure.of(_printable(path, real_root), error))
+                others.append(Failure.of(printable(path.relative_to(real_root).as_posix()), error))
             except OSError as error:
                 others.append(_unreadable(path, real_root, error))
             else:
@@ -151,8 +167,8 @@ def _look_at(entry: os.DirEntry[str], root: Path, suffixes: Collection[str]) -> 
     doc_id = Path(entry.path).relative_to(root).as_posix()
     if entry.name.startswith("."):
         raise HiddenFile("its name begins with a dot; rename it to have it indexed")
-    if not doc_id.isprintable() or not _is_unicode(doc_id):
-        raise UnsupportedName("its name is not valid text; rename it")
+    if not all(map(_is_nameable, doc_id)):
+        raise UnsupportedName("its name holds control characters or is not valid Unicode; rename it")
     if entry.is_dir(follow_symlinks=False):
         return None
     if entry.is_symlink():
@@ -163,7 +179,7 @@ def _look_at(entry: os.DirEntry[str], root: Path, suffixes: Collection[str]) -> 
     suffix = Path(entry.name).suffix.lower()
     if suffix not in suffixes:
         raise UnsupportedType(f"no parser for {suffix or 'files without an ending'}; read are {', '.join(suffixes)}")
-    return SourceFile(doc_id, Path(entry.path), status.st_size, status.st_mtime_ns)
+    return SourceFile(doc_id, Path(entry.path), Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns))
 
 
 def _check_link(path: Path, root: Path) -> None:
@@ -177,27 +193,37 @@ def _check_link(path: Path, root: Path) -> None:
         raise OutsideCollection("a link to a folder that is walked under its own name")
 
 
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
+def is_present(root: Path, doc_id: str) -> bool:
+    """Return whether the folder lists a path under just this name.
+
+    Asked of the listings: where case does not count, "notes.md" is found by "Notes.md" too.
+    """
+    folder = root
+    for name in doc_id.split("/"):
+        try:
+            if name not in {entry.name for entry in folder.iterdir()}:
+                return False
+        except OSError:
+            return False
+        folder /= name
     return True
 
 
-def _printable(path: Path, root: Path) -> str:
-    """Return the path below the root with what cannot be printed escaped, so that it can be stored."""
-    return "".join(_escaped(path.relative_to(root).as_posix()))
+def printable(path: str) -> str:
+    """Return a path with what cannot be stored or shown escaped; different paths stay different."""
+    return "".join(
+        character
+        if _is_nameable(character) and character != "\\"
+        else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in path
+    )
 
 
-def _escaped(name: str) -> Iterator[str]:
-    for character in name:
-        if character.isprintable():
-            yield character
-        else:
-            yield character.encode("unicode_escape", "surrogatepass").decode("ascii")
+def _is_nameable(character: str) -> bool:
+    """Return whether a character is neither a control (Cc) nor half of a surrogate pair (Cs)."""
+    return unicodedata.category(character) not in ("Cc", "Cs")
 
 
 def _unreadable(path: Path, root: Path, error: OSError) -> Failure:
     refusal = UnreadableFile(f"cannot be read: {error.strerror}; check its permissions")
-    return Failure.of(_printable(path, root), refusal)
+    return Failure.of(printable(path.relative_to(root).as_posix()), refusal)

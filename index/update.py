@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index.collection import MAX_FILE_BYTES, Failure, Scan, SourceFile, read_file, scan
+from index.collection import MAX_FILE_BYTES, Failure, Scan, SourceFile, Stamp, is_present, printable, read_file, scan
 from index.encoder import Encoder
 from index.errors import FileError, OtherCollection
 from index.parsing import FORMATS, parse
@@ -28,7 +28,7 @@ from index.store.database import (
     check_encoder,
     create_database,
 )
-from index.store.folder import current_database, has_index, next_database, switch_to, writing
+from index.store.folder import current_database, has_index, new_database, switch_to, writing
 from index.store.protocol import Identity
 
 _log = logging.getLogger(__name__)
@@ -79,11 +79,6 @@ class Plan:
     touch: tuple[SourceFile, ...]
     n_unchanged: int
     others: tuple[Failure, ...]
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the index says what the folder says already."""
-        return not (self.add or self.replace or self.rename or self.delete)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +141,10 @@ def update(
         StoreError: The index cannot be opened or written.
     """
     started = time.perf_counter()
-    found = scan(root, suffixes=FORMATS, excluded=[folder])
     with writing(folder):
+        found = scan(root, suffixes=FORMATS, excluded=[folder])
         path = current_database(folder) if has_index(folder) and not rebuild else None
-        fresh = next_database(folder) if path is None else path
+        fresh = new_database(folder) if path is None else path
         if path is None:
             create_database(fresh, _new_identity(root, encoder, encoder_name, passages))
             if not rebuild:
@@ -182,7 +177,7 @@ def make_plan(found: Scan, known: Iterable[Known], *, max_file_bytes: int = MAX_
         item = missing.pop(file.doc_id, None)
         if item is None:
             add.append(file)
-        elif (item.size, item.mtime_ns) == (file.size, file.mtime_ns):
+        elif item.stamp == file.stamp:
             n_unchanged += 1
         elif _content_sha256(file, max_file_bytes) == item.sha256:
             touch.append(file)
@@ -245,9 +240,14 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A document that is cut, with what is to be encoded, and the vectors that are known already by its digests."""
+    """A document that is cut, with what is to be encoded, and the vectors that are known already by its digests.
+
+    Attributes:
+        stamp: Of the file, taken for settled or not when it was read.
+    """
 
     job: _Job
+    stamp: Stamp | None
     document: Document
     passages: tuple[NewPassage, ...]
     texts: tuple[str, ...]
@@ -277,13 +277,13 @@ class _Run:
         """Carry out the plan; deletions first, so that nothing that is gone answers any longer."""
         for item in self.plan.delete:
             # An editor that saves by renaming leaves a moment without the file.
-            if not (self.root / item.doc_id).is_file() or self._is_left_out(item.doc_id):
+            if not is_present(self.root, item.doc_id) or self._is_left_out(item.doc_id):
                 self.database.delete(item.doc_id)
                 self.done["delete"].append(item.doc_id)
         for file in self.plan.touch:
-            self.database.touch(file.doc_id, size=file.size, mtime_ns=_settled(file))
+            self.database.touch(file.doc_id, _settled(file))
         jobs = self._jobs()
-        self.n_files, self.bytes_total = len(jobs), sum(job.file.size for job in jobs)
+        self.n_files, self.bytes_total = len(jobs), sum(job.file.stamp.size for job in jobs)
         self._report_progress()
         for group in self._groups(self._prepared(jobs)):
             self._store(group)
@@ -307,7 +307,8 @@ class _Run:
 
     def _is_left_out(self, doc_id: str) -> bool:
         """Return whether a path is there and yet not of the collection."""
-        return any(doc_id == other.path or doc_id.startswith(other.path + "/") for other in self.plan.others)
+        path = printable(doc_id)
+        return any(path == other.path or path.startswith(other.path + "/") for other in self.plan.others)
 
     def _jobs(self) -> list[_Job]:
         renames = [_Job("rename", rename.file, rename.known.doc_id) for rename in self.plan.rename]
@@ -329,6 +330,7 @@ class _Run:
                 self._count_done(job)
 
     def _prepare(self, job: _Job) -> _Prepared:
+        stamp = _settled(job.file)
         read = read_file(job.file, max_bytes=self.max_file_bytes)
         document = parse(read.content, doc_id=job.file.doc_id, sha256=read.sha256)
         settings = self.database.identity.passages
@@ -338,7 +340,7 @@ class _Run:
             NewPassage(piece, hashlib.sha256(text.encode()).digest()) for piece, text in zip(cuts, texts, strict=True)
         )
         known = self.database.stored_vectors({passage.text_sha256 for passage in passages})
-        return _Prepared(job, document, passages, texts, known)
+        return _Prepared(job, stamp, document, passages, texts, known)
 
     def _groups(self, prepared: Iterable[_Prepared]) -> Iterator[list[_Prepared]]:
         group: list[_Prepared] = []
@@ -358,8 +360,7 @@ class _Run:
             self.database.replace(
                 item.job.action,
                 item.document,
-                size=item.job.file.size,
-                mtime_ns=_settled(item.job.file),
+                stamp=item.stamp,
                 passages=item.passages,
                 vectors=[vectors[passage.text_sha256] for passage in item.passages],
                 former_id=item.job.former_id,
@@ -388,12 +389,12 @@ class _Run:
 
     def _count_done(self, job: _Job) -> None:
         self.n_files_done += 1
-        self.bytes_done += job.file.size
+        self.bytes_done += job.file.stamp.size
 
     def _report_progress(self) -> None:
         self.on_progress(Progress(self.n_files_done, self.n_files, self.bytes_done, self.bytes_total, self.n_encoded))
 
 
-def _settled(file: SourceFile) -> int:
-    """Return the time to remember a file by; -1, like no time, where it may yet change within its tick."""
-    return file.mtime_ns if time.time_ns() - file.mtime_ns > _SETTLED_AFTER_NS else -1
+def _settled(file: SourceFile) -> Stamp | None:
+    """Return the stamp to remember a file by; None where the file may yet change within its tick."""
+    return file.stamp if file.stamp.age_ns > _SETTLED_AFTER_NS else None

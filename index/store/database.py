@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from index.collection import Failure
+from index.collection import Failure, Stamp
 from index.encoder import Vectors
 from index.errors import (
     DamagedIndex,
@@ -49,8 +49,9 @@ CREATE TABLE documents (
     media_type TEXT NOT NULL,
     headings TEXT NOT NULL,
     source_lines TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL
+    n_characters INTEGER NOT NULL,
+    -- The file's stamp when it was read; NULL where it was too young to be relied on.
+    stamp TEXT
 ) STRICT;
 CREATE INDEX documents_by_media_type ON documents (media_type);
 
@@ -96,17 +97,20 @@ _BUSY_TIMEOUT_S = 10.0
 # SQLite's limit on host parameters was 999 for long.
 _MAX_PARAMETERS = 900
 
-Action = Literal["add", "replace", "rename", "delete"]
+Action = Literal["add", "replace", "rename", "delete", "failures"]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the index knows of a file, to tell whether it has changed."""
+    """What the index knows of a file, to tell whether it has changed.
+
+    Attributes:
+        stamp: None where it cannot be relied on.
+    """
 
     doc_id: str
     sha256: str
-    size: int
-    mtime_ns: int
+    stamp: Stamp | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +201,8 @@ class Database:
 
     def known(self) -> list[Known]:
         with self._using() as connection:
-            rows = connection.execute("SELECT doc_id, sha256, size, mtime_ns FROM documents ORDER BY doc_id").fetchall()
-        return [Known(*row) for row in rows]
+            rows = connection.execute("SELECT doc_id, sha256, stamp FROM documents ORDER BY doc_id").fetchall()
+        return [Known(doc_id, sha256, Stamp(*json.loads(stamp)) if stamp else None) for doc_id, sha256, stamp in rows]
 
     def failures(self) -> list[Failure]:
         with self._using() as connection:
@@ -208,7 +212,7 @@ class Database:
     def summaries(self) -> list[DocumentSummary]:
         with self._using() as connection:
             rows = connection.execute(
-                """SELECT doc_id, title, media_type, length(text), count(passage_id)
+                """SELECT doc_id, title, media_type, n_characters, count(passage_id)
                    FROM documents LEFT JOIN passages USING (document_id) GROUP BY document_id ORDER BY doc_id"""
             ).fetchall()
         return [DocumentSummary(*row) for row in rows]
@@ -311,6 +315,11 @@ class Database:
         with self._using() as connection:
             return int(connection.execute("SELECT coalesce(max(passage_id), 0) FROM passages").fetchone()[0])
 
+    def checkpoint(self) -> None:
+        """Copy what the write-ahead log holds into the database, as far as no reader needs it."""
+        with self._using() as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
     def passage_ids(self, restriction: Filter) -> list[int]:
         """Return the ids of the passages that a filter lets pass."""
         conditions, values = [], []
@@ -365,8 +374,7 @@ class Database:
         action: Action,
         document: Document,
         *,
-        size: int,
-        mtime_ns: int,
+        stamp: Stamp | None,
         passages: Sequence[NewPassage],
         vectors: Sequence[bytes],
         former_id: str | None = None,
@@ -381,7 +389,7 @@ class Database:
             removed = self._delete(connection, former_id or document.doc_id)
             document_id = connection.execute(
                 """INSERT INTO documents
-                   (doc_id, title, text, sha256, media_type, headings, source_lines, size, mtime_ns)
+                   (doc_id, title, text, sha256, media_type, headings, source_lines, n_characters, stamp)
                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
                     document.doc_id,
@@ -391,8 +399,8 @@ class Database:
                     document.media_type,
                     json.dumps([(h.start, h.level, h.title) for h in document.headings]),
                     json.dumps([(anchor.start, anchor.line) for anchor in document.source_lines]),
-                    size,
-                    mtime_ns,
+                    len(document.text),
+                    _stamp_json(stamp),
                 ),
             ).lastrowid
             before = self._last_issued(connection)
@@ -413,19 +421,22 @@ class Database:
             removed = self._delete(connection, doc_id)
             return self._log(connection, "delete", doc_id, Change(removed, None))
 
-    def touch(self, doc_id: str, *, size: int, mtime_ns: int) -> None:
-        """Note that a file with the same content has another time; no new version."""
+    def touch(self, doc_id: str, stamp: Stamp | None) -> None:
+        """Note that a file with the same content has another stamp; no new version."""
         with self._writing() as connection:
-            connection.execute("UPDATE documents SET size = ?, mtime_ns = ? WHERE doc_id = ?", (size, mtime_ns, doc_id))
+            connection.execute("UPDATE documents SET stamp = ? WHERE doc_id = ?", (_stamp_json(stamp), doc_id))
 
     def set_failures(self, failures: Sequence[Failure]) -> None:
-        """Replace the list of files that are not in the index."""
+        """Replace the list of files that are not in the index; a new version if it says anything new."""
+        if self.failures() == list(failures):
+            return
         with self._writing() as connection:
             connection.execute("DELETE FROM failures")
             connection.executemany(
                 "INSERT INTO failures VALUES (?, ?, ?, ?)",
                 [(f.path, f.code, f.message, f.is_skipped) for f in failures],
             )
+            self._log(connection, "failures", "", Change(None, None))
 
     def set_root(self, root: str) -> None:
         """Note where the collection is now."""
@@ -538,7 +549,9 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _as_store_error(error: sqlite3.Error, path: Path) -> StoreError:
-    name = getattr(error, "sqlite_errorname", "")
+    name = getattr(error, "sqlite_errorname", None)
+    if name is None:  # raised by Python's module, for instance of a connection that is closed
+        return StoreError(f"the index at {path} cannot be used: {error}")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return IndexBusy(f"another process is writing {path}: try again when it has finished")
     if name.startswith(("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_IOERR")):
@@ -548,6 +561,10 @@ def _as_store_error(error: sqlite3.Error, path: Path) -> StoreError:
 
 def _damage(path: Path, what: str) -> str:
     return f"the index at {path} is damaged ({what}): make it anew with `citespan index --rebuild`"
+
+
+def _stamp_json(stamp: Stamp | None) -> str | None:
+    return json.dumps([stamp.size, stamp.mtime_ns, stamp.ctime_ns]) if stamp else None
 
 
 def _slices(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:

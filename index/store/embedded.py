@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.collection import Failure
+from index.errors import EncoderMismatch, StoreError
 from index.records import Counts, Document, DocumentSummary, Filter, Passage, Ranked
-from index.store.database import Change, Database
+from index.store.database import Change, Database, check_encoder
 from index.store.folder import current_database
 from index.store.protocol import Identity
 from index.store.vectors import VectorIndex
@@ -37,6 +38,7 @@ class Generation:
         self._vectors = vectors
         self._words = words
         self._index_version = database.index_version
+        self._last_allowed: tuple[Filter, list[int]] = (Filter(), [])
         self._n_borrowers = 0
         self._is_retired = False
         self._turn = threading.Lock()
@@ -48,6 +50,10 @@ class Generation:
     @property
     def vectors(self) -> VectorIndex:
         return self._vectors
+
+    @property
+    def words(self) -> WordSearcher:
+        return self._words
 
     def dense(self, vector: NDArray[np.float32], k: int, restriction: Filter) -> list[Ranked]:
         return self._vectors.search(vector, k, order=self._places, allowed=self._allowed(restriction))
@@ -77,7 +83,14 @@ class Generation:
         return self._database.counts()
 
     def _allowed(self, restriction: Filter) -> list[int] | None:
-        return self._database.passage_ids(restriction) if restriction else None
+        if not restriction:
+            return None
+        # Both rankings of a question ask for the same.
+        asked, found = self._last_allowed
+        if asked != restriction:
+            found = self._database.passage_ids(restriction)
+            self._last_allowed = (restriction, found)
+        return found
 
     def _places(self, passage_ids: Sequence[int]) -> dict[int, tuple[str, int]]:
         """Return each passage's document and start: the order of ties, the same in every index of the same files."""
@@ -124,29 +137,34 @@ class EmbeddedStore:
         """
         self._folder = folder
         self._refreshing = threading.Lock()
+        self._is_closed = False
+        # Whether the generation reads from the database alone, so that the log can begin anew.
+        self._is_settled = False
         self._path = current_database(folder)
         self._watcher = Database(self._path)
-        database = self._pinned()
+        self._derived: _Derived | None = None
         try:
-            self._derived = _derive(database)
+            self._generation = self._next_generation()
         except BaseException:
-            database.close()
             self._watcher.close()
             raise
-        self._generation = Generation(database, self._derived.vectors, self._derived.words.searcher())
 
     @property
     def identity(self) -> Identity:
         return self._watcher.identity
 
     def close(self) -> None:
-        self._generation.retire()
-        self._watcher.close()
+        with self._refreshing:
+            self._is_closed = True
+            self._generation.retire()
+            self._watcher.close()
 
     @contextmanager
     def snapshot(self) -> Iterator[Generation]:
         while not (generation := self._generation).borrow():
-            pass  # replaced between the two steps: the next one is there already
+            if self._is_closed:
+                raise StoreError("the index was closed: open it again")
+            # Otherwise it was replaced between the two steps, and the next one is there already.
         try:
             yield generation
         finally:
@@ -154,26 +172,78 @@ class EmbeddedStore:
 
     def refresh(self) -> bool:
         with self._refreshing:
-            if current_database(self._folder) != self._path:
-                return self._reopen()
-            if self._watcher.index_version == self._generation.index_version:
+            if self._is_closed:
                 return False
-            database = self._pinned()
-            try:
-                self._derived = self._caught_up(database)
-            except BaseException:
-                database.close()
-                raise
-            self._swap(Generation(database, self._derived.vectors, self._derived.words.searcher()))
+            if current_database(self._folder) != self._path:
+                self._reopen()
+                return True
+            if self._watcher.index_version == self._generation.index_version:
+                self._settle()
+                return False
+            self._swap(self._next_generation())
+            self._is_settled = False
             return True
 
-    def _reopen(self) -> bool:
-        """Take up the database that a rebuild has switched to."""
+    def _next_generation(self) -> Generation:
+        """Return the generation of the version that is committed now."""
+        database = self._pinned()
+        try:
+            self._derived = self._caught_up(database)
+            return Generation(database, self._derived.vectors, self._derived.words.searcher())
+        except BaseException:
+            database.close()
+            # The word index may have been added to; what it holds is not known any longer.
+            self._derived = None
+            raise
+
+    def _caught_up(self, database: Database) -> _Derived:
+        """Return what is derived from a version, if it can be by applying the changes to what there is."""
+        if self._derived is None:
+            return _derive(database)
+        changes = database.changes_since(self._generation.index_version)
+        if changes is None:
+            return _derive(database)
+        net = _net(changes)
+        vectors = self._derived.vectors.changed(net.removed, *_vectors(database, net.added))
+        if net.removed:
+            # See WordIndex: it ranks exactly only if nothing was ever deleted from it.
+            return _Derived(vectors, WordIndex(database.passages_between(1, database.last_passage_id())))
+        for first, last in net.added:
+            self._derived.words.add(database.passages_between(first, last))
+        return _Derived(vectors, self._derived.words)
+
+    def _reopen(self) -> None:
+        """Take up the database that a rebuild has switched to.
+
+        Raises:
+            EncoderMismatch: Another encoder made it; the questions of this process are encoded otherwise.
+        """
         fresh = EmbeddedStore(self._folder)
+        try:
+            check_encoder(fresh.identity, name=self.identity.encoder, fingerprint=self.identity.fingerprint)
+        except EncoderMismatch as error:
+            fresh.close()
+            raise EncoderMismatch(f"{error}; a running service has to be started anew") from error
         self._watcher.close()
         self._path, self._watcher, self._derived = fresh._path, fresh._watcher, fresh._derived
+        self._is_settled = False
         self._swap(fresh._generation)
-        return True
+
+    def _settle(self) -> None:
+        """Let go of the write-ahead log when nothing has changed for a while.
+
+        A reader that is pinned to the middle of the log keeps it from ever beginning anew. One that is
+        pinned when all of the log is in the database does not.
+        """
+        if self._is_settled:
+            return
+        self._watcher.checkpoint()
+        database = self._pinned()
+        if database.index_version != self._generation.index_version:
+            database.close()  # changed just now: the next refresh will see to it
+            return
+        self._swap(Generation(database, self._generation.vectors, self._generation.words))
+        self._is_settled = True
 
     def _swap(self, generation: Generation) -> None:
         former, self._generation = self._generation, generation
@@ -182,22 +252,12 @@ class EmbeddedStore:
 
     def _pinned(self) -> Database:
         database = Database(self._path)
-        database.pin()
+        try:
+            database.pin()
+        except BaseException:
+            database.close()
+            raise
         return database
-
-    def _caught_up(self, database: Database) -> _Derived:
-        """Return what is derived from a later version, by applying the changes since the current one."""
-        changes = database.changes_since(self._generation.index_version)
-        if changes is None:
-            return _derive(database)
-        present = _net(changes)
-        vectors = self._derived.vectors.changed(present.removed, *_vectors(database, present.added))
-        if present.removed:
-            # See WordIndex: it ranks exactly only if nothing was ever deleted from it.
-            return _Derived(vectors, WordIndex(database.passages_between(1, database.last_passage_id())))
-        for first, last in present.added:
-            self._derived.words.add(database.passages_between(first, last))
-        return _Derived(vectors, self._derived.words)
 
 
 class _Net(NamedTuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from filelock import FileLock, Timeout
 from index.errors import DamagedIndex, IndexBusy, IndexNotWritable, NoIndex
 
 _POINTER = "current"
-_NAME = re.compile(r"index-(\d{1,9})\.sqlite")
+_NAME = re.compile(r"index-[0-9a-f]{16}\.sqlite")
 
 
 def current_database(folder: Path) -> Path:
@@ -44,10 +45,9 @@ def has_index(folder: Path) -> bool:
     return (folder / _POINTER).exists()
 
 
-def next_database(folder: Path) -> Path:
-    """Return a path that no database of this folder has had."""
-    numbers = [int(found[1]) for path in folder.iterdir() if (found := _NAME.match(path.name))]
-    return folder / f"index-{max(numbers, default=0) + 1}.sqlite"
+def new_database(folder: Path) -> Path:
+    """Return a path that no database has had: a process that has one open can tell another by its name."""
+    return folder / f"index-{secrets.token_hex(8)}.sqlite"
 
 
 def switch_to(database: Path) -> None:

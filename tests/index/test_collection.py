@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from index.collection import read_file, scan
+from index.collection import is_present, read_file, scan
 from index.errors import CollectionMissing, FileTooLarge, UnreadableFile
 from tests.standins import write_files
 
@@ -92,3 +92,17 @@ def test_a_file_that_is_gone_since_the_scan_is_unreadable(tmp_path):
     file.path.unlink()
     with pytest.raises(UnreadableFile, match="No such file"):
         read_file(file)
+
+
+def test_names_in_any_script_and_with_any_spaces_are_names(tmp_path):
+    names = ["été.txt", "zwj 👩‍🚀.txt", "narrow space.txt", "日本.txt"]
+    write_files(tmp_path, dict.fromkeys(names, "x"))
+    assert {file.doc_id for file in scan(tmp_path, suffixes=SUFFIXES).files} == set(names)
+
+
+def test_a_file_is_present_under_its_own_name_only(tmp_path):
+    write_files(tmp_path, {"Sub/Notes.md": "x"})
+    assert is_present(tmp_path, "Sub/Notes.md")
+    assert not is_present(tmp_path, "Sub/notes.md")
+    assert not is_present(tmp_path, "sub/Notes.md")
+    assert not is_present(tmp_path, "Sub/Notes.md/x")

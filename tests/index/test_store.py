@@ -1,11 +1,20 @@
 import math
+import shutil
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.errors import DamagedIndex, EncoderMismatch, IndexBusy, NoIndex, UnknownDocument, UnsupportedIndex
+from index.errors import (
+    DamagedIndex,
+    EncoderMismatch,
+    IndexBusy,
+    NoIndex,
+    StoreError,
+    UnknownDocument,
+    UnsupportedIndex,
+)
 from index.records import Filter, Passage, Span
 from index.store.database import Database
 from index.store.embedded import EmbeddedStore
@@ -184,7 +193,60 @@ def test_a_store_takes_up_the_database_that_a_rebuild_switched_to(folder, tmp_pa
         assert store.refresh()
         with store.snapshot() as snapshot:
             assert snapshot.counts().n_documents == 4
-    assert sorted(path.name for path in folder.glob("index-*.sqlite")) == ["index-2.sqlite"]
+    assert [path.name for path in folder.glob("index-*.sqlite")] == [current_database(folder).name]
+
+
+def test_a_running_store_does_not_take_up_an_index_of_another_encoder(folder, tmp_path):
+    with opened(folder) as store:
+        update_with(HashingEncoder(salt="other"), tmp_path / "documents", folder, rebuild=True)
+        with pytest.raises(EncoderMismatch, match="started anew"):
+            store.refresh()
+        with store.snapshot() as snapshot:
+            assert snapshot.counts().n_documents == 4
+
+
+def test_an_index_that_was_deleted_and_made_anew_is_taken_up(folder, tmp_path):
+    with opened(folder) as store:
+        shutil.rmtree(folder)
+        write_files(tmp_path / "documents", {"new.txt": "A new bridge."})
+        update_with(HashingEncoder(), tmp_path / "documents", folder)
+        assert store.refresh()
+        with store.snapshot() as snapshot:
+            assert snapshot.counts().n_documents == 5
+
+
+def test_the_write_ahead_log_of_an_index_that_is_served_does_not_grow_for_ever(folder, tmp_path):
+    log = current_database(folder).with_name(current_database(folder).name + "-wal")
+    sizes = []
+    with opened(folder) as store:
+        for number in range(60):
+            write_files(tmp_path / "documents", {"news/b.txt": f"The tower opened in {number}."})
+            update_with(HashingEncoder(), tmp_path / "documents", folder)
+            store.refresh()
+            store.refresh()  # nothing is new: time to let go of the log
+            sizes.append(log.stat().st_size)
+    assert sizes[-1] <= 2 * sizes[5]
+
+
+def test_a_refresh_that_breaks_off_leaves_nothing_twice(folder, tmp_path, monkeypatch):
+    with opened(folder) as store:
+        write_files(tmp_path / "documents", {"x.txt": "One bridge.", "y.txt": "Two bridges."})
+        update_with(HashingEncoder(), tmp_path / "documents", folder)
+        real = WordIndex.searcher
+        monkeypatch.setattr(WordIndex, "searcher", lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            store.refresh()
+        monkeypatch.setattr(WordIndex, "searcher", real)
+        assert store.refresh()
+        with store.snapshot() as snapshot:
+            assert len(snapshot.lexical("bridge", 20, Filter())) == 4
+
+
+def test_a_closed_store_says_so(folder):
+    store = EmbeddedStore(folder)
+    store.close()
+    with pytest.raises(StoreError, match="closed"), store.snapshot():
+        pass
 
 
 def test_a_change_log_that_is_too_short_means_building_anew(folder, tmp_path, monkeypatch):
@@ -202,7 +264,7 @@ def test_a_closed_stores_connections_are_closed(folder):
     with store.snapshot() as snapshot:
         store.close()
         assert snapshot.counts().n_documents == 4  # borrowed: still open
-    with pytest.raises(DamagedIndex, match="closed database"):
+    with pytest.raises(StoreError, match="closed database"):
         snapshot.counts()
 
 

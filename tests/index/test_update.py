@@ -1,6 +1,4 @@
 import os
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,6 +76,44 @@ def test_a_file_with_a_new_time_and_the_same_content_is_unchanged(encoder, root,
     assert (report.n_changes, report.n_unchanged) == (0, 3)
 
 
+def test_an_edit_that_puts_size_and_time_back_is_seen(encoder, root, folder, monkeypatch):
+    monkeypatch.setattr("index.update._SETTLED_AFTER_NS", -1)
+    path = root / "b.txt"
+    update_with(encoder, root, folder)
+    status = path.stat()
+    path.write_text("The tower opened in 1999.")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert update_with(encoder, root, folder).replaced == ("b.txt",)
+
+
+def test_a_new_list_of_bad_files_is_a_new_version_and_the_same_list_is_not(encoder, root, folder):
+    before = update_with(encoder, root, folder).index_version
+    write_files(root, {"bad.txt": b"\0"})
+    with opened(folder) as store:
+        assert update_with(encoder, root, folder).index_version == before + 1
+        assert store.refresh()
+        with store.snapshot() as snapshot:
+            assert [failure.path for failure in snapshot.failures()] == ["bad.txt"]
+    assert update_with(encoder, root, folder).index_version == before + 1
+
+
+def test_names_that_look_alike_when_escaped_stay_apart(encoder, root, folder):
+    write_files(root, {"x\x1b.dat": "a", "x\\x1b.dat": "b"})
+    report = update_with(encoder, root, folder)
+    assert [other.path for other in report.others] == ["x\\\\x1b.dat", "x\\x1b.dat"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_a_folder_that_can_no_longer_be_listed_is_reported_and_the_rest_goes_on(encoder, root, folder):
+    update_with(encoder, root, folder)
+    (root / "sub").chmod(0)
+    try:
+        report = update_with(encoder, root, folder)
+    finally:
+        (root / "sub").chmod(0o700)
+    assert (report.deleted, [failure.path for failure in report.failed]) == (("sub/c.txt",), ["sub"])
+
+
 def test_an_edit_within_the_clocks_tick_that_keeps_the_size_is_seen(encoder, root, folder):
     path = root / "b.txt"
     update_with(encoder, root, folder)
@@ -88,15 +124,13 @@ def test_an_edit_within_the_clocks_tick_that_keeps_the_size_is_seen(encoder, roo
 
 
 def test_a_settled_file_is_not_read_again(encoder, root, folder, monkeypatch):
-    for path in root.rglob("*.*"):
-        os.utime(path, (time.time() - 60, time.time() - 60))
+    monkeypatch.setattr("index.update._SETTLED_AFTER_NS", -1)
     update_with(encoder, root, folder)
 
-    def refuse(self, *args, **kwargs):
-        raise AssertionError(f"{self} was opened")
+    def refuse(file, **options):
+        raise AssertionError(f"{file} was read")
 
-    monkeypatch.setattr(Path, "open", refuse)
-    monkeypatch.setattr("index.store.folder.Path.read_bytes", lambda self: b"index-1.sqlite")
+    monkeypatch.setattr("index.update.read_file", refuse)
     assert update_with(encoder, root, folder).n_unchanged == 3
 
 
