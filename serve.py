@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 from contextlib import closing
+from typing import Any
 
 import click
 import waitress
-import waitress.server
 from rich.console import Console
+from rich.markup import escape
 
 from qa.background import background_work
 from qa.cli import citespan, command, print_report, progress_bars
@@ -23,7 +23,8 @@ from qa.web.app import create_app
 
 __all__ = ["citespan", "main"]
 
-_log = logging.getLogger(__name__)
+# Larger ones are not even received; what the app itself takes is less.
+_MAX_BODY_BYTES = 2**20
 
 
 @command("serve", "index", "answers", "server")
@@ -35,13 +36,19 @@ def serve(settings: Settings) -> None:
     with closing(open_engine(settings)) as engine:
         app = create_app(engine, host=settings.host, allowed_hosts=settings.allowed_host)
         try:
-            server = waitress.create_server(app, host=settings.host, port=settings.port, threads=settings.threads)
-        except OSError as error:
+            server = waitress.create_server(
+                app,
+                host=settings.host,
+                port=settings.port,
+                threads=settings.threads,
+                max_request_body_size=_MAX_BODY_BYTES,
+            )
+        except (OSError, ValueError) as error:
             raise click.ClickException(
-                f"cannot serve on {settings.host}:{settings.port}: {error.strerror}; choose another with --port"
+                f"cannot serve on {settings.host}:{settings.port}: {error}; choose others with --host and --port"
             ) from error
         stopped = threading.Event()
-        with background_work(engine, settings.documents if settings.watch else None, stopped):
+        with background_work(engine, stopped, is_watching=settings.watch):
             _greet(server)
             try:
                 server.run()
@@ -50,12 +57,14 @@ def serve(settings: Settings) -> None:
                 server.close()
 
 
-def _greet(server: waitress.server.BaseWSGIServer) -> None:
-    host, port = server.effective_host, server.effective_port
-    shown = f"[{host}]" if ":" in host else host
-    Console(stderr=True, highlight=False).print(
-        f"Citespan answers at [bold]http://{shown}:{port}[/bold] (Ctrl+C ends it)"
-    )
+def _greet(server: Any) -> None:  # waitress has no types
+    # One name can stand for several addresses; then there is a server for each.
+    listening = getattr(server, "effective_listen", None) or [(server.effective_host, server.effective_port)]
+    for host, port in listening:
+        shown = f"[{host}]" if ":" in host else host
+        Console(stderr=True, highlight=False).print(
+            f"Citespan answers at [bold]http://{escape(shown)}:{port}[/bold] (Ctrl+C ends it)"
+        )
 
 
 def main() -> None:

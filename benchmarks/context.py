@@ -4,8 +4,8 @@
 
 SQuAD 2.0's answerable questions (DATA/squad2-cs224n-dev) over whole Wikipedia articles
 (DATA/squad1-articles), each one Markdown document titled by its article. Prints R@k: the share of
-questions for which one of the first k passages holds the whole paragraph's answer sentence, that is
-a gold answer within the gold paragraph.
+questions for which one of the first k passages holds a gold answer with what stands around it in the
+gold paragraph, 40 characters on each side.
 """
 
 from __future__ import annotations

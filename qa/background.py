@@ -11,6 +11,7 @@ from pathlib import Path
 import watchfiles
 
 from index.errors import CitespanError, IndexBusy
+from index.update import Progress
 from qa.engine import Engine
 
 _log = logging.getLogger(__name__)
@@ -22,17 +23,21 @@ _SWEEP_EVERY_MS = 60_000
 _RETRY_AFTER_S = 5.0
 
 
+class _Stopped(Exception):
+    """The service ends; what is under way is left for the next update to continue."""
+
+
 @contextmanager
-def background_work(engine: Engine, documents: Path | None, stopped: threading.Event) -> Iterator[None]:
+def background_work(engine: Engine, stopped: threading.Event, *, is_watching: bool) -> Iterator[None]:
     """Warm the engine up, and keep its index fresh for as long as the context lasts.
 
     Args:
-        documents: The folder to watch; None to follow other processes' updates only.
         stopped: Set by the caller to end the threads.
+        is_watching: Update when a document changes; otherwise other processes' updates are followed only.
     """
     loops: list[Callable[[], object]] = [lambda: _survive(engine.warm_up), lambda: _follow(engine, stopped)]
-    if documents is not None:
-        loops.append(lambda: _watch(engine, documents, stopped))
+    if is_watching:
+        loops.append(lambda: _watch(engine, stopped))
     threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
     for thread in threads:
         thread.start()
@@ -50,19 +55,29 @@ def _follow(engine: Engine, stopped: threading.Event) -> None:
         pause_s = _RETRY_AFTER_S if _survive(engine.refresh) else _REFRESH_EVERY_S
 
 
-def _watch(engine: Engine, documents: Path, stopped: threading.Event) -> None:
+def _watch(engine: Engine, stopped: threading.Event) -> None:
+    documents, index = engine.source.documents, engine.source.index.resolve()
+
+    def is_of_interest(_change: watchfiles.Change, path: str) -> bool:
+        # An index below its documents is written by every update.
+        return not Path(path).resolve().is_relative_to(index)
+
+    def go_on(_progress: Progress) -> None:
+        if stopped.is_set():
+            raise _Stopped
+
     while not stopped.is_set():
         try:
             for _changes in watchfiles.watch(
                 documents,
-                watch_filter=None,
+                watch_filter=is_of_interest,
                 debounce=_DEBOUNCE_MS,
                 rust_timeout=_SWEEP_EVERY_MS,
                 yield_on_timeout=True,
                 stop_event=stopped,
                 raise_interrupt=False,
             ):
-                while _survive(engine.update) is IndexBusy and not stopped.wait(_RETRY_AFTER_S):
+                while _survive(lambda: engine.update(go_on)) is IndexBusy and not stopped.wait(_RETRY_AFTER_S):
                     pass
         except OSError as error:
             _log.warning("cannot watch %s (%s): trying again every %.0f s", documents, error, _RETRY_AFTER_S)
@@ -73,6 +88,8 @@ def _survive(step: Callable[[], object]) -> type[Exception] | None:
     """Run a step; log its error and return the kind, so that one failure does not end the work."""
     try:
         step()
+    except _Stopped:
+        pass
     except CitespanError as error:
         _log.error("%s: %s", error.code, error)
         return type(error)

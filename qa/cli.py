@@ -5,9 +5,11 @@ Exit status: 0 done (that the documents do not say is an answer too), 1 an error
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -31,10 +33,12 @@ from index.errors import CitespanError, InputError
 from index.records import Document
 from index.update import Progress, UpdateReport
 from qa import wire
-from qa.composition import open_engine, update_index
+from qa.composition import open_engine, read_status, update_index
 from qa.records import Answer, Response
 from qa.requests import DEFAULT_K, Request, check
-from qa.settings import options, settings_from
+from qa.settings import Settings, options, settings_from
+
+_LATE_CONTROLS = re.compile("[\x7f-\x9f]")
 
 _LISTED = 20
 """Entries of a list before the rest is only counted; --json and `status --files` have them all."""
@@ -84,6 +88,10 @@ def prepare_process(log_level: str, *, hub: bool) -> None:
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if not hub:
         os.environ["HF_HUB_OFFLINE"] = "1"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A document may hold what the terminal's encoding lacks.
+            stream.reconfigure(errors="replace")
 
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
@@ -92,7 +100,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print the A
 @command("index", "index")
 @click.option("--rebuild", is_flag=True, help="Make the index anew; the old one answers until the new one is whole.")
 @_json_option
-def index_command(settings: Any, *, rebuild: bool, as_json: bool) -> None:
+def index_command(settings: Settings, *, rebuild: bool, as_json: bool) -> None:
     """Bring the index up to the documents, making it if there is none."""
     with progress_bars() as on_progress:
         report = update_index(settings, rebuild=rebuild, on_progress=on_progress)
@@ -153,10 +161,9 @@ def search(
 @command("status", "index")
 @click.option("--files", is_flag=True, help="List every file that is not in the index, and why.")
 @_json_option
-def status(settings: Any, *, files: bool, as_json: bool) -> None:
+def status(settings: Settings, *, files: bool, as_json: bool) -> None:
     """Tell what the index holds."""
-    with closing(open_engine(settings)) as engine:
-        found = engine.status()
+    found = read_status(settings)
     if as_json:
         _print_json(wire.status_json(found))
         return
@@ -301,4 +308,10 @@ def _console() -> Console:
 
 def _print_json(value: wire.Json) -> None:
     # Not through rich: what is printed has to be the JSON and nothing else.
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    text = json.dumps(value, ensure_ascii=not _is_utf8(sys.stdout.encoding), indent=2)
+    # JSON lets these controls stand; a terminal would obey them.
+    click.echo(_LATE_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+def _is_utf8(encoding: str | None) -> bool:
+    return (encoding or "").lower().replace("-", "") == "utf8"

@@ -6,23 +6,43 @@ from collections.abc import Callable
 from contextlib import closing
 
 from index.encoder import EMBEDDED, Encoder, open_encoder
+from index.errors import StoreError
 from index.store.database import Database, check_encoder
 from index.store.embedded import EmbeddedStore
 from index.store.folder import current_database, has_index
 from index.update import Progress, UpdateReport, update
-from qa.engine import Engine, Source
+from qa.engine import Engine, Source, Status
 from qa.reader import open_sentence_reader
 from qa.settings import Settings
 
 
 def choose_encoder_name(settings: Settings, *, rebuild: bool = False) -> str:
-    """Return the encoder that was asked for, else the one of the index there is, else the embedded one."""
+    """Return the encoder that was asked for, else the one of the index there is, else the embedded one.
+
+    Raises:
+        StoreError: The index there is cannot be read. A rebuild does without it.
+    """
     if settings.encoder is not None:
         return settings.encoder
-    if rebuild or not has_index(settings.index):
+    if not has_index(settings.index):
         return EMBEDDED
+    try:
+        with closing(Database(current_database(settings.index))) as database:
+            return database.identity.encoder
+    except StoreError:
+        if rebuild:
+            return EMBEDDED
+        raise
+
+
+def read_status(settings: Settings) -> Status:
+    """Return what the index holds, without deriving what searches need.
+
+    Raises:
+        StoreError: There is none, or it cannot be read.
+    """
     with closing(Database(current_database(settings.index))) as database:
-        return database.identity.encoder
+        return Status(database.index_version, database.counts(), database.identity.encoder, tuple(database.failures()))
 
 
 def update_index(

@@ -87,6 +87,10 @@ class Engine:
         # The models use all cores by themselves: two questions at once would take longer for both.
         self._models = threading.Semaphore(1)
 
+    @property
+    def source(self) -> Source:
+        return self._source
+
     def close(self) -> None:
         self._store.close()
 

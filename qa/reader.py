@@ -21,8 +21,12 @@ from index.records import HEADING_SEPARATOR, Passage, Span
 from index.sentences import sentence_spans
 from index.store.words import content_words
 from qa.confidence import Calibration
+from qa.verbs import PAST_FORMS
 
 _WORD = re.compile(r"[^\W_]+")
+_STEMMED_VERBS = {
+    stem: verb for form, base in PAST_FORMS.items() for stem in content_words(form) for verb in content_words(base)
+}
 _FRONT_MATTER = "---\n"
 _WEIGHTS = "weights/sentence_reader.json"
 
@@ -137,17 +141,22 @@ def word_overlap(question: str, sentences: Sequence[str], contexts: Sequence[str
     Words count by their rarity among the sentences, log(1 + n / (1 + df)): what stands in every
     sentence tells none from another. A word in a sentence's context counts half.
     """
-    asked = content_words(question)
-    held = [content_words(sentence) & asked for sentence in sentences]
+    asked = _about(question)
+    held = [_about(sentence) & asked for sentence in sentences]
     frequency = Counter(word for words in held for word in words)
     rarity = {word: log(1 + len(sentences) / (1 + frequency[word])) for word in asked}
     whole = sum(rarity.values())
     shares = []
     for words, context in zip(held, contexts, strict=True):
-        above = (content_words(context) & asked) - words
+        above = (_about(context) & asked) - words
         found = sum(rarity[word] for word in words) + sum(rarity[word] for word in above) / 2
         shares.append(found / whole if whole else 0.0)
     return np.array(shares, dtype=np.float64)
+
+
+def _about(text: str) -> set[str]:
+    """Return a text's content words, stemmed, the irregular past forms of verbs under the verb."""
+    return {_STEMMED_VERBS.get(word, word) for word in content_words(text)}
 
 
 def open_sentence_reader(encoder: Encoder) -> SentenceReader:

@@ -57,7 +57,7 @@ def check(text: str, *, k: int = DEFAULT_K, paths: Sequence[str] = (), media_typ
             check_text(value, name)
             if not value.strip() or len(value) > _MAX_FILTER_VALUE:
                 raise InvalidParameter(f"{name} holds an empty value or one over {_MAX_FILTER_VALUE} characters")
-    return Request(stripped, k, Filter(tuple(map(check_path, paths)), tuple(media_types)))
+    return Request(stripped, k, Filter(tuple(path for path in map(check_path, paths) if path), tuple(media_types)))
 
 
 def check_path(path: str) -> str:
@@ -90,13 +90,16 @@ def check_text(text: str, what: str) -> None:
         ) from error
 
 
-def parse_k(value: str) -> int:
+def parse_number(value: str, what: str) -> int:
     """Return the whole number that a text says.
+
+    Args:
+        what: The name it is given by, for the message.
 
     Raises:
         InvalidParameter: It says none.
     """
     # int() takes "１" and "1_0" too; a number of a query string is ASCII digits.
-    if not (value.isascii() and value.removeprefix("-").isdigit()) or len(value) > 9:
-        raise InvalidParameter(f"k is {value[:40]!r}: it has to be a whole number from 1 to {MAX_K}")
+    if not (value.isascii() and value.removeprefix("-").isdigit()) or len(value) > 12:
+        raise InvalidParameter(f"{what} is {value[:40]!r}: it has to be a whole number")
     return int(value)

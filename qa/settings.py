@@ -123,4 +123,7 @@ def options(*concerns: str) -> list[click.Parameter]:
 
 def settings_from(values: Mapping[str, Any]) -> Settings:
     """Return settings from parsed options; those that a command does not take have their defaults."""
-    return Settings(**{setting.name: values.get(setting.name, setting.default) for setting in SETTINGS})
+    chosen = {setting.name: values.get(setting.name, setting.default) for setting in SETTINGS}
+    # Not every shell expands what follows an "=", as in DOCUMENTS=~/papers.
+    paths = {name: value.expanduser() for name, value in chosen.items() if isinstance(value, Path)}
+    return Settings(**{**chosen, **paths})

@@ -79,11 +79,11 @@ def opened(folder: Path) -> Iterator[EmbeddedStore]:
         yield store
 
 
-def build_engine(tmp_path: Path, files: Mapping[str, str | bytes]) -> Engine:
+def build_engine(tmp_path: Path, files: Mapping[str, str | bytes], *, index: Path | None = None) -> Engine:
     """Return an engine over files below `tmp_path / "documents"`, to be closed by the caller."""
     encoder = HashingEncoder()
     documents = write_files(tmp_path / "documents", files)
-    folder = tmp_path / "index"
+    folder = index or tmp_path / "index"
     update_with(encoder, documents, folder)
     reader = SentenceReader(
         encoder,

@@ -3,6 +3,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from index.store.folder import current_database
 from qa import cli, composition
 from qa.cli import citespan
 from tests.standins import HashingEncoder, write_files
@@ -161,7 +162,7 @@ def test_an_index_made_by_another_encoder_is_exit_status_1_with_the_remedy(run, 
 
 def test_a_damaged_database_is_exit_status_1_and_a_rebuild_mends_it(run, tmp_path):
     run("index")
-    (tmp_path / "var" / "index-1.sqlite").write_bytes(b"garbage")
+    current_database(tmp_path / "var").write_bytes(b"garbage")
     for path in (tmp_path / "var").glob("*-wal"):
         path.unlink()
     result = run("ask", "q")
@@ -191,3 +192,30 @@ def test_no_library_asks_the_hub_unless_it_is_allowed(monkeypatch):
     assert "HF_HUB_OFFLINE" not in __import__("os").environ
     cli.prepare_process("warning", hub=False)
     assert __import__("os").environ["HF_HUB_OFFLINE"] == "1"
+
+
+def test_a_rebuild_keeps_the_indexs_encoder(run, monkeypatch):
+    asked = []
+
+    def open_and_note(name="hashing", **options):
+        asked.append(name)
+        return HashingEncoder()
+
+    monkeypatch.setattr(composition, "open_encoder", open_and_note)
+    run("index", "--encoder", "my-encoder")
+    run("index", "--rebuild")
+    assert asked == ["my-encoder", "my-encoder"]
+
+
+def test_json_holds_no_character_that_commands_a_terminal(run, tmp_path):
+    write_files(tmp_path / "docs", {"evil.txt": "The \x9b31m dragon \x7f roars."})
+    run("index")
+    result = run("search", "dragon", "--path", "evil.txt", "--json")
+    assert "\x9b" not in result.stdout
+    assert json.loads(result.stdout)["hits"][0]["text"] == "The \x9b31m dragon \x7f roars."
+
+
+def test_a_home_folder_that_the_shell_did_not_expand_is_expanded(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run("index", "--documents", "~/docs", "--index", "~/ix").exit_code == 0
+    assert (tmp_path / "ix" / "current").exists()

@@ -18,9 +18,10 @@ from index.errors import UndecodableFile
 from index.parsing.content import Content
 from index.records import Heading, SourceLine
 
+# Not `head`: what the parser does not know (`main` after a title, say) it leaves in there.
 _FURNITURE = frozenset(
-    "aside audio button canvas dialog embed footer head iframe input math nav noscript object script"
-    " select style svg template textarea video".split()
+    "aside audio button canvas dialog embed footer iframe input math nav noscript object script"
+    " select style svg template textarea title video".split()
 )
 _FURNITURE_ROLES = frozenset("alert alertdialog banner complementary contentinfo dialog navigation search".split())
 _BLOCKS = frozenset(

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 from index.errors import EmptyQuestion, InvalidParameter, InvalidRequest, UnknownParameter
 from qa import wire
 from qa.engine import Engine
-from qa.requests import DEFAULT_K, Request, check, parse_k
+from qa.requests import DEFAULT_K, Request, check, parse_number
 
 
 def api(engine: Engine) -> Blueprint:
@@ -77,7 +77,7 @@ def request_of_query(query: MultiDict[str, str], text_name: str, *, also: Collec
             raise InvalidParameter(f"{name} is given {len(query.getlist(name))} times: give it once")
     return check(
         query.get(text_name, ""),
-        k=parse_k(query["k"]) if "k" in query else DEFAULT_K,
+        k=parse_number(query["k"], "k") if "k" in query else DEFAULT_K,
         paths=[path for path in query.getlist("path") if path],
         media_types=[media_type for media_type in query.getlist("media_type") if media_type],
     )

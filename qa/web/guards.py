@@ -45,7 +45,7 @@ def install(app: Flask, *, host: str, allowed_hosts: Collection[str] = ()) -> No
 
     def check_origin() -> None:
         origin = request.headers.get("Origin")
-        if request.method not in _SAFE_METHODS and origin is not None and urlsplit(origin).netloc != request.host:
+        if request.method not in _SAFE_METHODS and origin is not None and not _is_of(origin, request.host):
             abort(403, f"requests from pages of {origin} are not taken")
 
     def set_headers(response: Response) -> Response:
@@ -56,6 +56,13 @@ def install(app: Flask, *, host: str, allowed_hosts: Collection[str] = ()) -> No
     app.before_request(check_host)
     app.before_request(check_origin)
     app.after_request(set_headers)
+
+
+def _is_of(origin: str, host: str) -> bool:
+    try:
+        return urlsplit(origin).netloc == host
+    except ValueError:  # "http://["
+        return False
 
 
 def _host_name(host: str) -> str:

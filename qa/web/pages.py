@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as Redirect
 from index.errors import InputError, InvalidParameter, UnknownSpan
 from index.records import Document, Span
 from qa.engine import Engine
-from qa.requests import check_path, check_text
+from qa.requests import check_path, check_text, parse_number
 from qa.web import views
 from qa.web.api import refuse_unknown, request_of_query
 from qa.web.problems import status_of
@@ -96,15 +96,14 @@ def _number(query: MultiDict[str, str], name: str) -> int | None:
     """Return the whole number that a parameter says, None where it is not given.
 
     Raises:
-        InvalidParameter: It says none.
+        InvalidParameter: It says none, or one below 0.
     """
-    value = query.get(name)
-    if value is None:
+    if name not in query:
         return None
-    # int() takes "１" and "1_0" too; a number of a query string is ASCII digits.
-    if not (value.isascii() and value.isdigit()) or len(value) > 12:
-        raise InvalidParameter(f"{name} is {value[:40]!r}: it has to be a whole number from 0 on")
-    return int(value)
+    number = parse_number(query[name], name)
+    if number < 0:
+        raise InvalidParameter(f"{name} is {number}: it has to be 0 or more")
+    return number
 
 
 def _span(query: MultiDict[str, str], document: Document) -> Span | None:

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from index.collection import Failure
 from index.errors import CitespanError, FileError
-from index.records import DocumentSummary, Hit, Span
+from index.records import HEADING_SEPARATOR, DocumentSummary, Hit, Span
 from qa.records import Answer, Citation, Response
 from qa.requests import DEFAULT_K, MAX_K, MAX_QUESTION
 from qa.web.problems import HTTP_CODES, OTHER_HTTP_CODE, status_of
@@ -236,7 +236,7 @@ def confidence(probability: float) -> str:
 
 def below(heading: str, title: str) -> str:
     """Return a path of headings without the document's title, which is shown beside it."""
-    return "" if heading == title else heading.removeprefix(f"{title} › ")
+    return "" if heading == title else heading.removeprefix(title + HEADING_SEPARATOR)
 
 
 def counted(number: int, noun: str) -> str:

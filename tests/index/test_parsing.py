@@ -211,6 +211,8 @@ def test_a_page_that_the_parser_gives_up_on_is_refused_and_not_indexed_in_part()
         "<form><input value=x><div>Content.</div><button>Send</button></form>",
         "<main>Content.</main><p>Outside</p>",
         "<div role=main>Content.</div><p>Outside</p>",
+        "<title>T</title><main>Content.</main>",
+        "<title>T</title><section>Content.</section>",
     ],
 )
 def test_the_content_of_a_page_is_kept_and_what_is_around_it_is_not(page):

@@ -60,6 +60,12 @@ def test_word_overlap_is_the_rarity_weighted_share_of_content_words_worked_out_b
     assert found == pytest.approx([1.0, (rarity["open"] + rarity["bridge"] / 2) / whole, 0.0])
 
 
+def test_an_irregular_past_is_the_verb():
+    found = word_overlap("When did they meet and build it?", ["They met and built it.", "A meeting."], ["", ""])
+    assert found[0] == 1
+    assert 0 < found[1] < 1
+
+
 def test_a_question_without_words_overlaps_with_nothing():
     assert np.array_equal(word_overlap("?!", ["a b", "c"], ["", ""]), [0.0, 0.0])
 

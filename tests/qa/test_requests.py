@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import CitespanError, EmptyQuestion, InputError, InvalidParameter, InvalidText, QuestionTooLong
-from qa.requests import MAX_K, MAX_QUESTION, check, check_path, parse_k
+from qa.requests import MAX_K, MAX_QUESTION, check, check_path, parse_number
 
 
 @pytest.mark.parametrize(
@@ -37,13 +37,17 @@ def test_k_out_of_range_is_refused_with_the_range(k):
 @pytest.mark.parametrize("value", ["", "abc", "5.5", "1e3", "１", "1_0", " 5", "+5", "--5", "9" * 5000, "0x10", "5\n"])
 def test_what_is_no_whole_number_is_refused(value):
     with pytest.raises(InvalidParameter):
-        parse_k(value)
+        parse_number(value, "k")
 
 
 @pytest.mark.parametrize("path", ["/etc", "../x", "a/../../b", "a\\b", "..", "a/.."])
 def test_a_path_outside_the_collection_is_refused(path):
     with pytest.raises(InvalidParameter, match="outside the collection"):
         check("q", paths=[path])
+
+
+def test_a_path_that_is_the_whole_collection_restricts_nothing():
+    assert not check("q", paths=[".", "./"]).restriction
 
 
 @pytest.mark.parametrize(("path", "expected"), [("news/", "news"), ("./news//a.md", "news/a.md"), ("a..b", "a..b")])

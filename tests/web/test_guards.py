@@ -42,6 +42,7 @@ def test_only_known_names_are_answered_so_that_no_page_can_rebind_its_own(engine
         ("http://evil.example", 403),
         ("null", 403),
         ("http://localhost.evil.example", 403),
+        ("http://[", 403),
     ],
 )
 def test_a_page_from_elsewhere_cannot_post(engine, origin, status):

@@ -1,0 +1,82 @@
+import logging
+import threading
+import time
+
+import pytest
+
+from qa.background import background_work
+from tests.standins import build_engine, write_files
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = build_engine(tmp_path, {"a.txt": "The bridge opened in 1890."})
+    yield engine
+    engine.close()
+
+
+def until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    return condition()
+
+
+def test_a_file_that_is_saved_while_watching_is_taken_in(engine, tmp_path):
+    with background_work(engine, threading.Event(), is_watching=True):
+        time.sleep(0.3)
+        write_files(tmp_path / "documents", {"b.txt": "The tower opened in 1889."})
+        assert until(lambda: engine.status().counts.n_documents == 2)
+
+
+def test_without_watching_only_what_others_write_is_followed(engine, tmp_path):
+    with background_work(engine, threading.Event(), is_watching=False):
+        write_files(tmp_path / "documents", {"b.txt": "The tower opened in 1889."})
+        time.sleep(1)
+        assert engine.status().counts.n_documents == 1
+
+
+def test_an_index_below_its_documents_does_not_wake_the_watch_by_being_written(tmp_path, monkeypatch):
+    root = tmp_path / "documents"
+    engine = build_engine(tmp_path, {"a.txt": "The bridge."}, index=root / "var")
+    n_updates = []
+    real = type(engine).update
+
+    def update_and_count(self, *args):
+        n_updates.append(1)
+        return real(self, *args)
+
+    monkeypatch.setattr(type(engine), "update", update_and_count)
+    with background_work(engine, threading.Event(), is_watching=True):
+        time.sleep(0.3)
+        write_files(root, {"b.txt": "The tower."})
+        assert until(lambda: engine.status().counts.n_documents == 2)
+        time.sleep(2)
+    engine.close()
+    assert len(n_updates) <= 3
+
+
+def test_stopping_does_not_wait_for_an_update_to_finish(engine, tmp_path, monkeypatch):
+    monkeypatch.setattr("index.update._GROUP", 1)
+    encoder = engine._encoder
+    real = encoder.encode_passages
+    n_encoded = []
+
+    def slowly(texts):
+        n_encoded.append(len(texts))
+        time.sleep(0.1)
+        return real(texts)
+
+    encoder.encode_passages = slowly
+    with background_work(engine, threading.Event(), is_watching=True):
+        time.sleep(0.3)
+        write_files(tmp_path / "documents", {f"{n}.txt": f"Text number {n}." for n in range(200)})
+        assert until(lambda: n_encoded)
+    assert len(n_encoded) < 150
+
+
+def test_one_failure_does_not_end_the_work(engine, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("qa.background._RETRY_AFTER_S", 0.1)
+    monkeypatch.setattr(type(engine), "refresh", lambda self: 1 / 0)
+    with caplog.at_level(logging.ERROR), background_work(engine, threading.Event(), is_watching=False):
+        assert until(lambda: caplog.text.count("ZeroDivisionError") >= 2)
