@@ -168,11 +168,13 @@ def test_no_question_asked_while_the_index_changes_sees_two_versions_at_once(ser
     n_asked = 0
 
     def change():
-        for number in range(12):
-            for half in ("left", "right"):
-                (server.documents / f"{half}.txt").write_text(f"The marker of the {half} half is number {number}.")
-            server.post("/api/v1/index/update")
-        stopped.set()
+        try:
+            for number in range(12):
+                for half in ("left", "right"):
+                    (server.documents / f"{half}.txt").write_text(f"The marker of the {half} half is number {number}.")
+                server.post("/api/v1/index/update")
+        finally:
+            stopped.set()
 
     writer = threading.Thread(target=change)
     writer.start()

@@ -18,6 +18,8 @@ from filelock import FileLock, Timeout
 from index.errors import DamagedIndex, IndexBusy, IndexNotWritable, NoIndex
 
 _POINTER = "current"
+# Most updates are over in less: a second one, on demand while watching, need not be refused.
+_PATIENCE_S = 5.0
 _NAME = re.compile(r"index-[0-9a-f]{16}\.sqlite")
 
 
@@ -74,13 +76,13 @@ def writing(folder: Path) -> Iterator[None]:
     """Be the one writer of this index, across processes; the lock dies with its holder.
 
     Raises:
-        IndexBusy: Somebody else is.
+        IndexBusy: Somebody else is, and does not finish soon.
         IndexNotWritable: The folder cannot be made or written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / "write.lock")
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=_PATIENCE_S)
     except Timeout as error:
         raise IndexBusy(f"another process is writing the index in {folder}: try again when it has finished") from error
     except OSError as error:

@@ -314,7 +314,8 @@ def test_an_index_of_another_encoder_is_not_written_with_this_one(folder, tmp_pa
         update_with(HashingEncoder(salt="other"), tmp_path / "documents", folder)
 
 
-def test_there_is_one_writer_at_a_time(folder, tmp_path):
+def test_there_is_one_writer_at_a_time(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("index.store.folder._PATIENCE_S", 0.1)
     with writing(folder), pytest.raises(IndexBusy):
         update_with(HashingEncoder(), tmp_path / "documents", folder)
     update_with(HashingEncoder(), tmp_path / "documents", folder)
