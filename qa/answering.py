@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp
 
 from index.records import Hit, Span
 from qa.reader import Reader
@@ -25,6 +26,9 @@ def find_answers(
 ) -> list[Candidate]:
     """Return the answers that the reader finds in the hits, best first; none where it is not sure enough.
 
+    The best answer's confidence is the calibrated one. The others share what one softmax over all
+    spans leaves them: what is e times less likely to be the answer is that much less sure.
+
     Args:
         min_confidence: In [0, 1]; None for the reader's own, chosen on data.
 
@@ -33,19 +37,18 @@ def find_answers(
     """
     threshold = reader.calibration.min_confidence if min_confidence is None else min_confidence
     readings = reader.read(question, [hit.passage for hit in hits])
-    candidates = [
-        Candidate(
-            hit,
-            scored.span.shifted(hit.passage.span.start),
-            reader.calibration.confidence(scored.score - reading.no_answer),
-        )
+    scored = [
+        (span.score - reading.no_answer, hit, span.span)
         for hit, reading in zip(hits, readings, strict=True)
-        for scored in reading.spans
+        for span in reading.spans
     ]
-    candidates.sort(key=lambda candidate: (-candidate.confidence, candidate.hit.rank))
+    scored.sort(key=lambda item: (-item[0], item[1].rank))
     answers: list[Candidate] = []
-    for candidate in candidates:
-        if candidate.confidence < threshold or len(answers) == MAX_ANSWERS:
+    for margin, hit, span in scored:
+        best = scored[0][0]
+        confidence = reader.calibration.confidence(best) * exp(margin - best)
+        candidate = Candidate(hit, span.shifted(hit.passage.span.start), confidence)
+        if confidence < threshold or len(answers) == MAX_ANSWERS:
             break
         if not any(_overlap(candidate, answer) for answer in answers):
             answers.append(candidate)

@@ -33,7 +33,11 @@ _WEIGHTS = "weights/sentence_reader.json"
 
 @dataclass(frozen=True, slots=True)
 class ScoredSpan:
-    """A span of a passage's text that may hold the answer. A higher score is a better one."""
+    """A span of a passage's text that may hold the answer.
+
+    Attributes:
+        score: Logit of one softmax over the spans of all passages of a question.
+    """
 
     span: Span
     score: float
@@ -53,7 +57,7 @@ class Reading:
 
 
 class Reader(Protocol):
-    """What finds the answer's span. Scores of different passages of one call can be compared."""
+    """What finds the answer's span. Scores of all passages of one call are on one scale."""
 
     @property
     def calibration(self) -> Calibration:

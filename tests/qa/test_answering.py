@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from index.errors import DamagedIndex
@@ -32,7 +34,7 @@ def reading(*spans, no_answer=0.0):
 
 def test_answers_come_best_first_in_the_documents_coordinates():
     hits = [hit(1, 0, 10), hit(2, 20, 40)]
-    found = find_answers("q", hits, FixedReader(reading((0, 4, 1.0)), reading((5, 8, 2.0))))
+    found = find_answers("q", hits, FixedReader(reading((0, 4, 1.0)), reading((5, 8, 2.0))), min_confidence=0.1)
     assert [(answer.span, answer.hit.rank) for answer in found] == [(Span(25, 28), 2), (Span(0, 4), 1)]
 
 
@@ -40,6 +42,13 @@ def test_what_is_less_sure_than_the_threshold_is_not_said():
     reader = FixedReader(reading((0, 4, -0.1)))
     assert find_answers("q", [hit(1, 0, 10)], reader) == []
     assert len(find_answers("q", [hit(1, 0, 10)], reader, min_confidence=0.4)) == 1
+
+
+def test_answers_share_the_confidence_as_their_softmax_does():
+    reader = FixedReader(reading((0, 2, 2.0), (3, 5, 1.0), (6, 8, 0.0)))
+    found = find_answers("q", [hit(1, 0, 10)], reader, min_confidence=0)
+    best = 1 / (1 + math.exp(-2))
+    assert [answer.confidence for answer in found] == pytest.approx([best, best / math.e, best / math.e**2])
 
 
 def test_the_margin_over_no_answer_counts_and_not_the_score_alone():
