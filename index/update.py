@@ -20,16 +20,10 @@ from index.errors import FileError, OtherCollection
 from index.parsing import FORMATS, parse
 from index.passages import PassageSettings, cut, encoded_text
 from index.records import Document
-from index.store.database import (
-    Action,
-    Database,
-    Known,
-    NewPassage,
-    check_encoder,
-    create_database,
-)
+from index.store.database import Action, Database, Known, NewPassage
 from index.store.folder import current_database, has_index, new_database, switch_to, writing
 from index.store.protocol import Identity
+from index.store.schema import check_encoder, create_database
 
 _log = logging.getLogger(__name__)
 

@@ -35,7 +35,7 @@ from index.update import Progress, UpdateReport
 from qa import wire
 from qa.composition import open_engine, read_status, update_index
 from qa.records import Answer, Response
-from qa.requests import DEFAULT_K, Request, check
+from qa.requests import DEFAULT_K, check
 from qa.settings import Settings, options, settings_from
 
 _LATE_CONTROLS = re.compile("[\x7f-\x9f]")
@@ -94,6 +94,10 @@ def prepare_process(log_level: str, *, hub: bool) -> None:
             stream.reconfigure(errors="replace")
 
 
+_path_option = click.option("--path", "paths", multiple=True, help="Only documents below this path; repeatable.")
+_type_option = click.option(
+    "--type", "media_types", multiple=True, help="Only this media type, as text/markdown; repeatable."
+)
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
 
 
@@ -113,14 +117,14 @@ def index_command(settings: Settings, *, rebuild: bool, as_json: bool) -> None:
 @command("ask", "index", "answers")
 @click.argument("question")
 @click.option("-k", type=int, default=DEFAULT_K, show_default=True, help="Passages to read.")
-@click.option("--path", "paths", multiple=True, help="Only documents below this path; repeatable.")
-@click.option("--type", "media_types", multiple=True, help="Only this media type, as text/markdown; repeatable.")
+@_path_option
+@_type_option
 @_json_option
 def ask(
     settings: Any, *, question: str, k: int, paths: Sequence[str], media_types: Sequence[str], as_json: bool
 ) -> None:
     """Answer a QUESTION from the documents, with the place where the answer stands."""
-    request = _request(question, k, paths, media_types)
+    request = check(question, k=k, paths=paths, media_types=media_types)
     with closing(open_engine(settings)) as engine:
         response = engine.ask(request)
         if as_json:
@@ -135,14 +139,14 @@ def ask(
 @command("search", "index")
 @click.argument("query")
 @click.option("-k", type=int, default=10, show_default=True, help="Passages to find.")
-@click.option("--path", "paths", multiple=True, help="Only documents below this path; repeatable.")
-@click.option("--type", "media_types", multiple=True, help="Only this media type, as text/markdown; repeatable.")
+@_path_option
+@_type_option
 @_json_option
 def search(
     settings: Any, *, query: str, k: int, paths: Sequence[str], media_types: Sequence[str], as_json: bool
 ) -> None:
     """List the passages that are nearest to a QUERY."""
-    request = _request(query, k, paths, media_types)
+    request = check(query, k=k, paths=paths, media_types=media_types)
     with closing(open_engine(settings)) as engine:
         response = engine.search(request)
     if as_json:
@@ -245,10 +249,6 @@ def print_report(report: UpdateReport) -> None:
         else "nothing had to be encoded"
     )
     console.print(Text(f"{counts}; {work}; {report.took_s:.1f} s; index version {report.index_version}."))
-
-
-def _request(text: str, k: int, paths: Sequence[str], media_types: Sequence[str]) -> Request:
-    return check(text, k=k, paths=paths, media_types=media_types)
 
 
 def _print_answers(response: Response, documents: dict[str, Document]) -> None:

@@ -7,9 +7,10 @@ from contextlib import closing
 
 from index.encoder import EMBEDDED, Encoder, open_encoder
 from index.errors import StoreError
-from index.store.database import Database, check_encoder
+from index.store.database import Database
 from index.store.embedded import EmbeddedStore
 from index.store.folder import current_database, has_index
+from index.store.schema import check_encoder
 from index.update import Progress, UpdateReport, update
 from qa.engine import Engine, Source, Status
 from qa.reader import open_sentence_reader

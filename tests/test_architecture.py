@@ -24,7 +24,7 @@ OURS = {"index", "qa", "serve", "training", "benchmarks", "tests"}
 OWNERS = {
     "faiss": "index/store/vectors.py",
     "tantivy": "index/store/words.py",
-    "sqlite3": "index/store/database.py",
+    "sqlite3": "index/store/connection.py",
     "filelock": "index/store/folder.py",
     "sentence_transformers": "index/encoder.py",
     "tokenizers": "index/encoder.py",

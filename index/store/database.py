@@ -1,17 +1,16 @@
 """The one truth: documents, passages, vectors and the log of changes, in one SQLite file.
 
-Nothing else imports sqlite3. One transaction changes one document and moves `index_version` on by
-one. A read transaction sees the version at which it began, however long it lasts (WAL).
+One transaction changes one document and moves `index_version` on by one. A read transaction sees the
+version at which it began, however long it lasts (WAL). The tables are in `index.store.schema`.
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -20,71 +19,11 @@ import numpy as np
 
 from index.collection import Failure, Stamp
 from index.encoder import Vectors
-from index.errors import (
-    DamagedIndex,
-    EncoderMismatch,
-    IndexBusy,
-    IndexNotWritable,
-    NoIndex,
-    StoreError,
-    UnknownDocument,
-    UnsupportedIndex,
-)
-from index.passages import Cut, PassageSettings
+from index.errors import DamagedIndex, NoIndex, UnknownDocument
+from index.passages import Cut
 from index.records import Counts, Document, DocumentSummary, Filter, Heading, Passage, SourceLine, Span
-from index.store.protocol import Identity
-
-FORMAT = "1"
-"""Of the tables below. An index of another format is not read."""
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-
-CREATE TABLE documents (
-    document_id INTEGER PRIMARY KEY AUTOINCREMENT,
-    doc_id TEXT NOT NULL UNIQUE,
-    title TEXT NOT NULL,
-    text TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    media_type TEXT NOT NULL,
-    headings TEXT NOT NULL,
-    source_lines TEXT NOT NULL,
-    n_characters INTEGER NOT NULL,
-    -- The file's stamp when it was read; NULL where it was too young to be relied on.
-    stamp TEXT
-) STRICT;
-CREATE INDEX documents_by_media_type ON documents (media_type);
-
--- AUTOINCREMENT: an id is never used again, so that a stale reference can only miss, never mislead.
-CREATE TABLE passages (
-    passage_id INTEGER PRIMARY KEY AUTOINCREMENT,
-    document_id INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
-    "start" INTEGER NOT NULL,
-    "end" INTEGER NOT NULL,
-    heading TEXT NOT NULL,
-    text_sha256 BLOB NOT NULL,
-    vector BLOB NOT NULL
-) STRICT;
-CREATE INDEX passages_of_document ON passages (document_id);
-CREATE INDEX passages_by_text ON passages (text_sha256);
-
-CREATE TABLE failures (
-    path TEXT PRIMARY KEY,
-    code TEXT NOT NULL,
-    message TEXT NOT NULL,
-    is_skipped INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
--- The passages of one document are written together, so their ids are a range: [first, last].
-CREATE TABLE changes (
-    index_version INTEGER PRIMARY KEY AUTOINCREMENT,
-    at TEXT NOT NULL,
-    action TEXT NOT NULL,
-    doc_id TEXT NOT NULL,
-    removed_first INTEGER, removed_last INTEGER,
-    added_first INTEGER, added_last INTEGER
-) STRICT;
-"""
+from index.store.connection import Connection, connect, damage, translated
+from index.store.schema import read_identity
 
 _PASSAGE = """
     SELECT document_id, passage_id, doc_id, title, media_type, "start", "end", heading
@@ -93,7 +32,6 @@ _PASSAGE = """
 
 # The log is for processes that catch up. One that lags further behind builds anew.
 _KEPT_CHANGES = 100_000
-_BUSY_TIMEOUT_S = 10.0
 # SQLite's limit on host parameters was 999 for long.
 _MAX_PARAMETERS = 900
 
@@ -129,26 +67,6 @@ class Change:
     added: tuple[int, int] | None
 
 
-def create_database(path: Path, identity: Identity) -> None:
-    """Write an empty index.
-
-    Raises:
-        IndexNotWritable: The operating system refuses.
-    """
-    with _translated(path):
-        connection = _connect(path, mode="rwc")
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript("BEGIN;" + _SCHEMA)
-            values = {**asdict(identity), "passages": json.dumps(asdict(identity.passages)), "format": FORMAT}
-            connection.executemany(
-                "INSERT INTO meta VALUES (?, ?)", [(key, str(value)) for key, value in values.items()]
-            )
-            connection.execute("COMMIT")
-        finally:
-            connection.close()
-
-
 class Database:
     """One connection. Its calls may come from several threads; they take turns."""
 
@@ -164,11 +82,10 @@ class Database:
             raise NoIndex(f"no index at {path}: make one with `citespan index`")
         self.path = path
         self._turn = threading.RLock()
-        with _translated(path):
-            self._connection = _connect(path, mode="rw")
+        with translated(path):
+            self._connection = connect(path, mode="rw")
             try:
-                meta = dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
-                self.identity = _identity(meta, path)
+                self.identity = read_identity(self._connection, path)
             except BaseException:
                 self._connection.close()
                 raise
@@ -285,7 +202,7 @@ class Database:
             rows = connection.execute(f"{_PASSAGE} WHERE passage_id BETWEEN ? AND ? ORDER BY passage_id", (first, last))
             yield from self._with_text(connection, rows)
 
-    def _with_text(self, connection: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> Iterator[Passage]:
+    def _with_text(self, connection: Connection, rows: Iterable[Sequence[Any]]) -> Iterator[Passage]:
         """Yield the passages of rows of `_PASSAGE`, each document's text read once for a run of its rows."""
         text_of, text = None, ""
         for document_id, passage_id, doc_id, title, media_type, start, end, heading in rows:
@@ -307,7 +224,7 @@ class Database:
         ids = np.array([row[0] for row in rows], dtype=np.int64)
         vectors = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4")
         if vectors.size != len(ids) * self.identity.dimension:
-            raise DamagedIndex(_damage(self.path, "vectors of a wrong length"))
+            raise DamagedIndex(damage(self.path, "vectors of a wrong length"))
         return ids, vectors.reshape(len(ids), self.identity.dimension)
 
     def last_passage_id(self) -> int:
@@ -443,7 +360,7 @@ class Database:
         with self._writing() as connection:
             connection.execute("UPDATE meta SET value = ? WHERE key = 'root'", (root,))
 
-    def _delete(self, connection: sqlite3.Connection, doc_id: str) -> tuple[int, int] | None:
+    def _delete(self, connection: Connection, doc_id: str) -> tuple[int, int] | None:
         first, last = connection.execute(
             """SELECT min(passage_id), max(passage_id) FROM passages JOIN documents USING (document_id)
                WHERE doc_id = ?""",
@@ -452,11 +369,11 @@ class Database:
         connection.execute("DELETE FROM documents WHERE doc_id = ?", (doc_id,))
         return None if first is None else (first, last)
 
-    def _last_issued(self, connection: sqlite3.Connection) -> int:
+    def _last_issued(self, connection: Connection) -> int:
         row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passages'").fetchone()
         return int(row[0]) if row else 0
 
-    def _log(self, connection: sqlite3.Connection, action: Action, doc_id: str, change: Change) -> int:
+    def _log(self, connection: Connection, action: Action, doc_id: str, change: Change) -> int:
         version = connection.execute(
             """INSERT INTO changes (at, action, doc_id, removed_first, removed_last, added_first, added_last)
                VALUES (?, ?, ?, ?, ?, ?, ?)""",
@@ -473,12 +390,12 @@ class Database:
         return version
 
     @contextmanager
-    def _using(self) -> Iterator[sqlite3.Connection]:
-        with self._turn, _translated(self.path):
+    def _using(self) -> Iterator[Connection]:
+        with self._turn, translated(self.path):
             yield self._connection
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self) -> Iterator[Connection]:
         with self._using() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -488,79 +405,6 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-
-
-def check_encoder(identity: Identity, *, name: str, fingerprint: str) -> None:
-    """Raise unless an encoder is the one that the index was made with.
-
-    Raises:
-        EncoderMismatch: Its vectors would mean something else.
-    """
-    if fingerprint != identity.fingerprint:
-        raise EncoderMismatch(
-            f"the index was made with the encoder {identity.encoder} ({identity.fingerprint[:12]}), and {name} "
-            f"({fingerprint[:12]}) is another: use that one, or make the index anew with `citespan index --rebuild`"
-        )
-
-
-def _identity(meta: dict[str, str], path: Path) -> Identity:
-    found = meta.get("format")
-    if found != FORMAT:
-        raise UnsupportedIndex(
-            f"the index at {path} has format {found}, and this version of Citespan reads {FORMAT}: "
-            "make it anew with `citespan index --rebuild`"
-        )
-    try:
-        return Identity(
-            encoder=meta["encoder"],
-            fingerprint=meta["fingerprint"],
-            dimension=int(meta["dimension"]),
-            passages=PassageSettings(**json.loads(meta["passages"])),
-            root=meta["root"],
-        )
-    except (KeyError, ValueError, TypeError) as error:
-        raise DamagedIndex(_damage(path, f"settings: {error}")) from error
-
-
-def _connect(path: Path, *, mode: Literal["rw", "rwc"]) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
-        uri=True,
-        timeout=_BUSY_TIMEOUT_S,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    connection.execute("PRAGMA foreign_keys = ON")
-    # A file may come from elsewhere: its schema must not call functions, its cells are checked.
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-    # With WAL, NORMAL survives the process's death; FULL survives the machine's too.
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Raise what SQLite raises as one of our errors."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _as_store_error(error, path) from error
-
-
-def _as_store_error(error: sqlite3.Error, path: Path) -> StoreError:
-    name = getattr(error, "sqlite_errorname", None)
-    if name is None:  # raised by Python's module, for instance of a connection that is closed
-        return StoreError(f"the index at {path} cannot be used: {error}")
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return IndexBusy(f"another process is writing {path}: try again when it has finished")
-    if name.startswith(("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_IOERR")):
-        return IndexNotWritable(f"cannot write {path}: {error}; check its permissions and the disk's free space")
-    return DamagedIndex(_damage(path, str(error)))
-
-
-def _damage(path: Path, what: str) -> str:
-    return f"the index at {path} is damaged ({what}): make it anew with `citespan index --rebuild`"
 
 
 def _stamp_json(stamp: Stamp | None) -> str | None:

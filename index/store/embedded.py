@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from index.collection import Failure
 from index.errors import EncoderMismatch, StoreError
 from index.records import Counts, Document, DocumentSummary, Filter, Passage, Ranked
-from index.store.database import Change, Database, check_encoder
+from index.store.database import Change, Database
 from index.store.folder import current_database
 from index.store.protocol import Identity
+from index.store.schema import check_encoder
 from index.store.vectors import VectorIndex
 from index.store.words import WordIndex, WordSearcher
 

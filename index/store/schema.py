@@ -1,0 +1,123 @@
+"""The tables of an index, and what it was made with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from index.errors import DamagedIndex, EncoderMismatch, UnsupportedIndex
+from index.passages import PassageSettings
+from index.store.connection import Connection, connect, damage, translated
+from index.store.protocol import Identity
+
+FORMAT = "1"
+"""Of the tables below. An index of another format is not read."""
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE documents (
+    document_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    doc_id TEXT NOT NULL UNIQUE,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    headings TEXT NOT NULL,
+    source_lines TEXT NOT NULL,
+    n_characters INTEGER NOT NULL,
+    -- The file's stamp when it was read; NULL where it was too young to be relied on.
+    stamp TEXT
+) STRICT;
+CREATE INDEX documents_by_media_type ON documents (media_type);
+
+-- AUTOINCREMENT: an id is never used again, so that a stale reference can only miss, never mislead.
+CREATE TABLE passages (
+    passage_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    "start" INTEGER NOT NULL,
+    "end" INTEGER NOT NULL,
+    heading TEXT NOT NULL,
+    text_sha256 BLOB NOT NULL,
+    vector BLOB NOT NULL
+) STRICT;
+CREATE INDEX passages_of_document ON passages (document_id);
+CREATE INDEX passages_by_text ON passages (text_sha256);
+
+CREATE TABLE failures (
+    path TEXT PRIMARY KEY,
+    code TEXT NOT NULL,
+    message TEXT NOT NULL,
+    is_skipped INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The passages of one document are written together, so their ids are a range: [first, last].
+CREATE TABLE changes (
+    index_version INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    action TEXT NOT NULL,
+    doc_id TEXT NOT NULL,
+    removed_first INTEGER, removed_last INTEGER,
+    added_first INTEGER, added_last INTEGER
+) STRICT;
+"""
+
+
+def create_database(path: Path, identity: Identity) -> None:
+    """Write an empty index.
+
+    Raises:
+        IndexNotWritable: The operating system refuses.
+    """
+    with translated(path):
+        connection = connect(path, mode="rwc")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript("BEGIN;" + _SCHEMA)
+            values = {**asdict(identity), "passages": json.dumps(asdict(identity.passages)), "format": FORMAT}
+            connection.executemany(
+                "INSERT INTO meta VALUES (?, ?)", [(key, str(value)) for key, value in values.items()]
+            )
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+
+
+def check_encoder(identity: Identity, *, name: str, fingerprint: str) -> None:
+    """Raise unless an encoder is the one that the index was made with.
+
+    Raises:
+        EncoderMismatch: Its vectors would mean something else.
+    """
+    if fingerprint != identity.fingerprint:
+        raise EncoderMismatch(
+            f"the index was made with the encoder {identity.encoder} ({identity.fingerprint[:12]}), and {name} "
+            f"({fingerprint[:12]}) is another: use that one, or make the index anew with `citespan index --rebuild`"
+        )
+
+
+def read_identity(connection: Connection, path: Path) -> Identity:
+    """Return what an index was made with.
+
+    Raises:
+        UnsupportedIndex: It was made by another version of Citespan.
+        DamagedIndex: It does not say.
+    """
+    meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+    found = meta.get("format")
+    if found != FORMAT:
+        raise UnsupportedIndex(
+            f"the index at {path} has format {found}, and this version of Citespan reads {FORMAT}: "
+            "make it anew with `citespan index --rebuild`"
+        )
+    try:
+        return Identity(
+            encoder=meta["encoder"],
+            fingerprint=meta["fingerprint"],
+            dimension=int(meta["dimension"]),
+            passages=PassageSettings(**json.loads(meta["passages"])),
+            root=meta["root"],
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise DamagedIndex(damage(path, f"settings: {error}")) from error
