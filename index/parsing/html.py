@@ -1,6 +1,7 @@
 """HTML: the canonical text is what a reader of the page sees of its content.
 
-Site furniture (menus, headers, footers, asides, controls, scripts, what is hidden) is left out. White
+Site furniture (menus, headers, footers, asides, cookie notices, controls, scripts, what is hidden) is
+left out. White
 space is collapsed as a browser does; blocks are set apart by a blank line, list items and table
 rows by a line break, cells by a tab.
 """
@@ -24,6 +25,10 @@ _FURNITURE = frozenset(
     " select style svg template textarea title video".split()
 )
 _FURNITURE_ROLES = frozenset("alert alertdialog banner complementary contentinfo dialog navigation search".split())
+# Classes of the notices that ask to agree to cookies.
+_CONSENT = re.compile(
+    r"(?:cookies?|consent|gdpr)(?:[-_]?(?:bar|banner|box|consent|dialog|hint|message|modal|notice|popup))?"
+)
 _BLOCKS = frozenset(
     "address article blockquote body caption center dd details dir div dl dt fieldset figcaption figure form h1 h2"
     " h3 h4 h5 h6 header hgroup hr html legend li main menu ol p pre section summary table tbody tfoot thead"
@@ -107,9 +112,10 @@ def _is_furniture(element: etree._Element) -> bool:
         return True
     if element.get("hidden") is not None or element.get("aria-hidden") == "true":
         return True
-    if element.tag == "header" and not any(True for _ in element.iter(*_HEADINGS)):
+    if element.get("role", "") in _FURNITURE_ROLES:
         return True
-    return element.get("role", "") in _FURNITURE_ROLES
+    is_suspect = element.tag == "header" or any(map(_CONSENT.fullmatch, element.get("class", "").lower().split()))
+    return is_suspect and not any(True for _ in element.iter(*_HEADINGS))
 
 
 class _Step:

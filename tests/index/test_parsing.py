@@ -210,6 +210,7 @@ def test_a_page_that_the_parser_gives_up_on_is_refused_and_not_indexed_in_part()
         "<div>Content.</div><main hidden>Old</main>",
         "<form><input value=x><div>Content.</div><button>Send</button></form>",
         "<main>Content.</main><p>Outside</p>",
+        "<div>Content.</div><div class='page cookie-banner'>We use cookies</div><p class=consent>Agree</p>",
         "<div role=main>Content.</div><p>Outside</p>",
         "<title>T</title><main>Content.</main>",
         "<title>T</title><section>Content.</section>",
@@ -217,6 +218,13 @@ def test_a_page_that_the_parser_gives_up_on_is_refused_and_not_indexed_in_part()
 )
 def test_the_content_of_a_page_is_kept_and_what_is_around_it_is_not(page):
     assert parsed(page).text == "Content."
+
+
+def test_a_section_on_consent_is_no_cookie_notice():
+    assert (
+        parsed("<section class=consent><h2>Consent</h2><p>You may refuse.</p></section>").text
+        == "Consent\n\nYou may refuse."
+    )
 
 
 def test_text_that_is_laid_out_keeps_its_lines_and_they_are_counted():
