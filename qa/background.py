@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,8 @@ _log = logging.getLogger(__name__)
 _REFRESH_EVERY_S = 0.5
 _DEBOUNCE_MS = 300
 # Events get lost, on network drives above all: now and then the folder is looked through anyway.
-_SWEEP_EVERY_MS = 60_000
+_SWEEP_EVERY_S = 60.0
+_TICK_MS = 500
 _RETRY_AFTER_S = 5.0
 
 
@@ -67,18 +69,23 @@ def _watch(engine: Engine, stopped: threading.Event) -> None:
             raise _Stopped
 
     while not stopped.is_set():
+        # Due at once: what was saved before the watch began is not among its events.
+        due = time.monotonic()
         try:
-            for _changes in watchfiles.watch(
+            for changes in watchfiles.watch(
                 documents,
                 watch_filter=is_of_interest,
                 debounce=_DEBOUNCE_MS,
-                rust_timeout=_SWEEP_EVERY_MS,
+                rust_timeout=_TICK_MS,
                 yield_on_timeout=True,
                 stop_event=stopped,
                 raise_interrupt=False,
             ):
+                if not changes and time.monotonic() < due:
+                    continue
                 while _survive(lambda: engine.update(go_on)) is IndexBusy and not stopped.wait(_RETRY_AFTER_S):
                     pass
+                due = time.monotonic() + _SWEEP_EVERY_S
         except OSError as error:
             _log.warning("cannot watch %s (%s): trying again every %.0f s", documents, error, _RETRY_AFTER_S)
             stopped.wait(_RETRY_AFTER_S)

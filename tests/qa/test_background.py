@@ -29,6 +29,12 @@ def test_a_file_that_is_saved_while_watching_is_taken_in(engine, tmp_path):
         assert until(lambda: engine.status().counts.n_documents == 2)
 
 
+def test_a_file_that_was_saved_before_the_watch_began_is_taken_in(engine, tmp_path):
+    write_files(tmp_path / "documents", {"b.txt": "The tower opened in 1889."})
+    with background_work(engine, threading.Event(), is_watching=True):
+        assert until(lambda: engine.status().counts.n_documents == 2)
+
+
 def test_without_watching_only_what_others_write_is_followed(engine, tmp_path):
     with background_work(engine, threading.Event(), is_watching=False):
         write_files(tmp_path / "documents", {"b.txt": "The tower opened in 1889."})
