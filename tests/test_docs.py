@@ -96,7 +96,7 @@ def test_every_make_target_of_the_readme_exists():
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 def test_the_two_commands_are_what_they_say():
     printed = subprocess.run(
-        ["make", "--dry-run", "serve", "test", "DOCUMENTS=x y", "PORT=9"],
+        ["make", "--no-print-directory", "--dry-run", "serve", "test", "DOCUMENTS=x y", "PORT=9"],
         cwd=ROOT,
         capture_output=True,
         text=True,
