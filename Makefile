@@ -26,11 +26,11 @@ venv: $(VENV)/.installed  ## the set-up alone
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Citespan needs Python 3.11 or newer: name one, as in 'make venv PYTHON=python3.12'." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV) || \
+	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "Python cannot make virtual environments here; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Installing what requirements.lock names into $(VENV), once (about 1.8 GB)"
-	$(BIN)/pip install --requirement requirements.lock
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip install --requirement requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 lock:  ## pin anew what pyproject.toml asks for (needs uv)

@@ -10,11 +10,11 @@ import threading
 from contextlib import closing
 from typing import Any
 
-import click
 import waitress
 from rich.console import Console
 from rich.markup import escape
 
+from index.errors import AddressUnusable
 from qa.background import background_work
 from qa.cli import citespan, command, print_report, progress_bars
 from qa.composition import open_engine, update_index
@@ -44,8 +44,8 @@ def serve(settings: Settings) -> None:
                 max_request_body_size=_MAX_BODY_BYTES,
             )
         except (OSError, ValueError) as error:
-            raise click.ClickException(
-                f"cannot serve on {settings.host}:{settings.port}: {error}; choose others with --host and --port"
+            raise AddressUnusable(
+                f"cannot serve on {settings.host}:{settings.port} ({error}): choose others with --host and --port"
             ) from error
         stopped = threading.Event()
         with background_work(engine, stopped, is_watching=settings.watch):

@@ -111,8 +111,7 @@ def scan(root: Path, *, suffixes: Collection[str], excluded: Collection[Path] = 
         CollectionMissing: `root` is no folder.
         CollectionError: `root` cannot be listed.
     """
-    if not root.is_dir():
-        raise CollectionMissing(f"no folder of documents at {root}: create it, or name another with --documents")
+    check_folder(root)
     real_root = root.resolve()
     real_excluded = {folder.resolve() for folder in excluded}
     files: list[SourceFile] = []
@@ -143,6 +142,16 @@ def scan(root: Path, *, suffixes: Collection[str], excluded: Collection[Path] = 
     files.sort(key=lambda file: file.doc_id)
     others.sort(key=lambda failure: failure.path)
     return Scan(tuple(files), tuple(others))
+
+
+def check_folder(root: Path) -> None:
+    """Raise unless there is a folder.
+
+    Raises:
+        CollectionMissing: There is none.
+    """
+    if not root.is_dir():
+        raise CollectionMissing(f"no folder of documents at {root}: create it, or name another with --documents")
 
 
 def read_file(file: SourceFile, *, max_bytes: int = MAX_FILE_BYTES) -> FileBytes:

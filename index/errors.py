@@ -27,6 +27,7 @@
     │   ├── EncoderMissing
     │   └── EncoderDamaged
     ├── Overloaded                too many questions wait already
+    ├── AddressUnusable           the service cannot listen there
     └── StoreError
         ├── NoIndex
         ├── DamagedIndex
@@ -205,6 +206,12 @@ class Overloaded(CitespanError):
     """More questions wait than can be answered in time."""
 
     code = "overloaded"
+
+
+class AddressUnusable(CitespanError):
+    """The service cannot listen on this address: it is taken, or not one of this machine."""
+
+    code = "address_unusable"
 
 
 class StoreError(CitespanError):

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 import sentencex
 
 from index.records import Span
+
+# Cells set apart by bars or tabs, or by leaders as in "Puncture ...... 9".
+_ROW = re.compile(r"^\s*\||\t|\.{4,}")
+_LINE_BREAK = re.compile(r"\n")
 
 _MAX_BLOCK = 10_000
 """Characters segmented at once: the segmenter's worst case is quadratic (7 s for 1 MB of quote marks)."""
@@ -13,7 +20,7 @@ _MAX_BLOCK = 10_000
 def sentence_spans(text: str) -> list[Span]:
     """Return the sentences of a text, in order, without the white space around them.
 
-    Paragraphs and list items end sentences too. Every character that is not white space is in
+    Paragraphs, list items and rows of tables end sentences too. Every character that is not white space is in
     exactly one span. The rules are those of English for abbreviations; for the other languages
     that write with full stops they split somewhat more often than needed.
     """
@@ -26,10 +33,21 @@ def sentence_spans(text: str) -> list[Span]:
             # The block's end is no border: what comes last is met again, whole, at the start of the next.
             ends = ends[:-1] or [_cut(text, start, start + len(block))]
         for end in ends:
-            if span := _trimmed(text, start, end):
-                spans.append(span)
+            for row_start, row_end in _rows(text, start, end):
+                if span := _trimmed(text, row_start, row_end):
+                    spans.append(span)
             start = end
     return spans
+
+
+def _rows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the parts of a sentence: itself, or the rows of the table that it is."""
+    for line_break in _LINE_BREAK.finditer(text, start, end):
+        before = text[max(start, text.rfind("\n", start, line_break.start()) + 1) : line_break.start()]
+        if _ROW.search(before):
+            yield start, line_break.end()
+            start = line_break.end()
+    yield start, end
 
 
 def _cut(text: str, start: int, end: int) -> int:

@@ -9,14 +9,26 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from index.collection import MAX_FILE_BYTES, Failure, Scan, SourceFile, Stamp, is_present, printable, read_file, scan
+from index.collection import (
+    MAX_FILE_BYTES,
+    Failure,
+    Scan,
+    SourceFile,
+    Stamp,
+    check_folder,
+    is_present,
+    printable,
+    read_file,
+    scan,
+)
 from index.encoder import Encoder
-from index.errors import FileError, OtherCollection
+from index.errors import FileError, OtherCollection, StoreError
 from index.parsing import FORMATS, parse
 from index.passages import PassageSettings, cut, encoded_text
 from index.records import Document
@@ -135,12 +147,17 @@ def update(
         StoreError: The index cannot be opened or written.
     """
     started = time.perf_counter()
+    check_folder(root)
     with writing(folder):
         found = scan(root, suffixes=FORMATS, excluded=[folder])
         path = current_database(folder) if has_index(folder) and not rebuild else None
         fresh = new_database(folder) if path is None else path
         if path is None:
-            create_database(fresh, _new_identity(root, encoder, encoder_name, passages))
+            create_database(
+                fresh,
+                _new_identity(root, encoder, encoder_name, passages),
+                index_version=_former_version(folder),
+            )
             if not rebuild:
                 switch_to(fresh)
         database = Database(fresh)
@@ -208,6 +225,15 @@ def _new_identity(root: Path, encoder: Encoder, encoder_name: str, passages: Pas
         passages=replace(passages, max_tokens=min(passages.max_tokens, encoder.max_tokens)),
         root=str(root.resolve()),
     )
+
+
+def _former_version(folder: Path) -> int:
+    """Return the version of the index that is in use, 0 where there is none that can be read."""
+    try:
+        with closing(Database(current_database(folder))) as database:
+            return database.index_version
+    except StoreError:
+        return 0
 
 
 def _check_root(database: Database, root: Path) -> None:
@@ -287,10 +313,10 @@ class _Run:
 
     def report(self, index_version: int, took_s: float) -> UpdateReport:
         return UpdateReport(
-            added=tuple(self.done["add"]),
-            replaced=tuple(self.done["replace"]),
-            renamed=tuple(self.done["rename"]),
-            deleted=tuple(self.done["delete"]),
+            added=tuple(sorted(self.done["add"])),
+            replaced=tuple(sorted(self.done["replace"])),
+            renamed=tuple(sorted(self.done["rename"])),
+            deleted=tuple(sorted(self.done["delete"])),
             n_unchanged=self.plan.n_unchanged,
             others=tuple(sorted([*self.plan.others, *self.failures], key=lambda failure: failure.path)),
             n_encoded=self.n_encoded,
@@ -308,14 +334,15 @@ class _Run:
         renames = [_Job("rename", rename.file, rename.known.doc_id) for rename in self.plan.rename]
         replacements = [_Job("replace", file, file.doc_id) for file in self.plan.replace]
         additions = [_Job("add", file, file.doc_id) for file in self.plan.add]
-        return [*renames, *replacements, *additions]
+        # Small ones first: most of a folder can be asked while its largest file is still read.
+        return sorted([*renames, *replacements, *additions], key=lambda job: (job.file.stamp.size, job.file.doc_id))
 
     def _prepared(self, jobs: Sequence[_Job]) -> Iterator[_Prepared]:
         for job in jobs:
             try:
                 yield self._prepare(job)
             except FileError as error:
-                _log.warning("%s: %s", job.file.doc_id, error)
+                _log.info("%s: %s", job.file.doc_id, error)
                 self.failures.append(Failure.of(job.file.doc_id, error))
                 if job.action != "add":
                     # What the file said before, it does not say now.
@@ -375,7 +402,10 @@ class _Run:
         for start in range(0, len(digests), _GROUP):
             some = digests[start : start + _GROUP]
             rows = self.encoder.encode_passages([wanted[digest] for digest in some]).astype("<f4")
-            vectors.update(zip(some, (np.ascontiguousarray(row).tobytes() for row in rows), strict=True))
+            encoded = dict(zip(some, (np.ascontiguousarray(row).tobytes() for row in rows), strict=True))
+            if len(digests) > _GROUP:
+                self.database.keep_pending(encoded)
+            vectors.update(encoded)
             self.n_encoded += len(some)
             self._report_progress()
         self.n_reused += sum(len(item.passages) for item in group) - len(digests)

@@ -26,14 +26,16 @@ def find_answers(
 ) -> list[Candidate]:
     """Return the answers that the reader finds in the hits, best first; none where it is not sure enough.
 
-    The best answer's confidence is the calibrated one. The others share what one softmax over all
-    spans leaves them: what is e times less likely to be the answer is that much less sure.
+    The best answer's confidence is the calibrated one. Another answer, one that says something else,
+    is as much less sure as one softmax over all spans makes it less likely, and no surer than the best
+    leaves room for.
 
     Args:
         min_confidence: In [0, 1]; None for the reader's own, chosen on data.
 
     Returns:
-        At most `MAX_ANSWERS`, no two from overlapping spans of a document; ties in the order of hits.
+        At most `MAX_ANSWERS`, no two of the same text or from overlapping spans of a document; ties in the
+        order of hits.
     """
     threshold = reader.calibration.min_confidence if min_confidence is None else min_confidence
     readings = reader.read(question, [hit.passage for hit in hits])
@@ -43,10 +45,15 @@ def find_answers(
         for span in reading.spans
     ]
     scored.sort(key=lambda item: (-item[0], item[1].rank))
+    distinct = list({span.of(hit.passage.text): (margin, hit, span) for margin, hit, span in reversed(scored)}.values())
+    distinct.sort(key=lambda item: (-item[0], item[1].rank))
+    if not distinct:
+        return []
+    best = distinct[0][0]
+    sure = reader.calibration.confidence(best)
     answers: list[Candidate] = []
-    for margin, hit, span in scored:
-        best = scored[0][0]
-        confidence = reader.calibration.confidence(best) * exp(margin - best)
+    for margin, hit, span in distinct:
+        confidence = min(sure * exp(margin - best), 1 - sure) if answers else sure
         candidate = Candidate(hit, span.shifted(hit.passage.span.start), confidence)
         if confidence < threshold or len(answers) == MAX_ANSWERS:
             break

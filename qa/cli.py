@@ -11,13 +11,13 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     SpinnerColumn,
@@ -31,14 +31,20 @@ from rich.text import Text
 
 from index.errors import CitespanError, InputError
 from index.records import Document
+from index.store.database import Database
+from index.store.folder import current_database
 from index.update import Progress, UpdateReport
 from qa import wire
-from qa.composition import open_engine, read_status, update_index
+from qa.composition import open_engine, update_index
+from qa.engine import Status
 from qa.records import Answer, Response
-from qa.requests import DEFAULT_K, check
+from qa.requests import DEFAULT_K, MAX_K, check
 from qa.settings import Settings, options, settings_from
 
 _LATE_CONTROLS = re.compile("[\x7f-\x9f]")
+
+_LINE_EVERY_S = 10.0
+"""Between two lines of progress where there is no terminal for bars."""
 
 _LISTED = 20
 """Entries of a list before the rest is only counted; --json and `status --files` have them all."""
@@ -115,16 +121,16 @@ def index_command(settings: Settings, *, rebuild: bool, as_json: bool) -> None:
 
 
 @command("ask", "index", "answers")
-@click.argument("question")
-@click.option("-k", type=int, default=DEFAULT_K, show_default=True, help="Passages to read.")
+@click.argument("question", nargs=-1, required=True)
+@click.option("-k", type=int, default=DEFAULT_K, show_default=True, help=f"Passages to read, 1 to {MAX_K}.")
 @_path_option
 @_type_option
 @_json_option
 def ask(
-    settings: Any, *, question: str, k: int, paths: Sequence[str], media_types: Sequence[str], as_json: bool
+    settings: Any, *, question: Sequence[str], k: int, paths: Sequence[str], media_types: Sequence[str], as_json: bool
 ) -> None:
     """Answer a QUESTION from the documents, with the place where the answer stands."""
-    request = check(question, k=k, paths=paths, media_types=media_types)
+    request = check(" ".join(question), k=k, paths=paths, media_types=media_types)
     with closing(open_engine(settings)) as engine:
         response = engine.ask(request)
         if as_json:
@@ -137,16 +143,16 @@ def ask(
 
 
 @command("search", "index")
-@click.argument("query")
-@click.option("-k", type=int, default=10, show_default=True, help="Passages to find.")
+@click.argument("query", nargs=-1, required=True)
+@click.option("-k", type=int, default=10, show_default=True, help=f"Passages to find, 1 to {MAX_K}.")
 @_path_option
 @_type_option
 @_json_option
 def search(
-    settings: Any, *, query: str, k: int, paths: Sequence[str], media_types: Sequence[str], as_json: bool
+    settings: Any, *, query: Sequence[str], k: int, paths: Sequence[str], media_types: Sequence[str], as_json: bool
 ) -> None:
     """List the passages that are nearest to a QUERY."""
-    request = check(query, k=k, paths=paths, media_types=media_types)
+    request = check(" ".join(query), k=k, paths=paths, media_types=media_types)
     with closing(open_engine(settings)) as engine:
         response = engine.search(request)
     if as_json:
@@ -163,24 +169,30 @@ def search(
 
 
 @command("status", "index")
-@click.option("--files", is_flag=True, help="List every file that is not in the index, and why.")
+@click.option("--files", is_flag=True, help="List every file: those that are indexed, and the others with the reason.")
 @_json_option
 def status(settings: Settings, *, files: bool, as_json: bool) -> None:
     """Tell what the index holds."""
-    found = read_status(settings)
+    # Without an engine: nothing is searched, so nothing need be derived.
+    with closing(Database(current_database(settings.index))) as database:
+        found = Status.of(database, database.identity)
+        documents = database.summaries() if files else []
     if as_json:
         _print_json(wire.status_json(found))
         return
     console = _console()
     table = Table.grid(padding=(0, 2))
+    table.add_row("Folder", Text(found.root))
     table.add_row("Documents", f"{found.counts.n_documents:,}")
     table.add_row("Passages", f"{found.counts.n_passages:,}")
     table.add_row("Index version", f"{found.index_version:,}")
-    table.add_row("Encoder", escape(found.encoder))
+    table.add_row("Encoder", Text(found.encoder))
     failed = [failure for failure in found.failures if not failure.is_skipped]
     table.add_row("Could not be read", f"{len(failed):,}")
     table.add_row("Left out by rule", f"{len(found.failures) - len(failed):,}")
     console.print(table)
+    for document in documents:
+        console.print(Text(f"  {document.doc_id}  {document.n_passages} passages"))
     for failure in found.failures if files else failed:
         console.print(Text(f"  {failure.path}  [{failure.code}] {failure.message}"))
 
@@ -204,7 +216,14 @@ def progress_bars() -> Iterator[Callable[[Progress], None]]:
     with bars:
         task = bars.add_task("", total=None, files="…", encoded=0, rate="")
 
+        last_line = time.monotonic()
+
         def show(progress: Progress) -> None:
+            nonlocal last_line
+            if not console.is_terminal and time.monotonic() - last_line > _LINE_EVERY_S:
+                last_line = time.monotonic()
+                done = f"{progress.n_files_done} of {progress.n_files} files, {progress.n_encoded:,} passages"
+                click.echo(f"Indexing: {done}", err=True)
             elapsed = bars.tasks[0].elapsed or 0.0
             rate = f" ({progress.n_encoded / elapsed:.0f}/s)" if elapsed > 1 and progress.n_encoded else ""
             bars.update(
@@ -221,7 +240,7 @@ def progress_bars() -> Iterator[Callable[[Progress], None]]:
 
 def print_report(report: UpdateReport) -> None:
     """Print what an update did, on standard error: every file that it could not use, with the reason."""
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
     for mark, style, names in (
         ("+", "green", report.added),
         ("~", "yellow", report.replaced),
@@ -253,11 +272,13 @@ def print_report(report: UpdateReport) -> None:
 
 def _print_answers(response: Response, documents: dict[str, Document]) -> None:
     console = _console()
+    if not response.hits:
+        console.print("There was nothing to read: no document is indexed, or none passes --path and --type.")
+        return
     if not response.answers:
         console.print("The documents do not say.", style="bold")
-        if response.hits:
-            nearest = response.hits[0].passage
-            console.print(Text(f"Nearest passage: {nearest.doc_id}: {_one_line(nearest.text, 120)}", style="dim"))
+        nearest = response.hits[0].passage
+        console.print(Text(f"Nearest passage: {nearest.doc_id}: {_one_line(nearest.text, 120)}", style="dim"))
         return
     for number, answer in enumerate(response.answers):
         if number:
@@ -280,11 +301,11 @@ def _in_context(answer: Answer, document: Document, width: int = 90) -> Text:
     before = document.text[max(0, span.start - width) : span.start]
     after = document.text[span.end : span.end + width]
     return Text.assemble(
-        "  …",
+        "  …" if span.start > width else "  ",
         _flat(before) + " " * before[-1:].isspace(),
         (_flat(answer.citation.quote), "reverse"),
         " " * after[:1].isspace() + _flat(after),
-        "…",
+        "…" if span.end + width < len(document.text) else "",
     )
 
 

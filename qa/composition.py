@@ -12,7 +12,7 @@ from index.store.embedded import EmbeddedStore
 from index.store.folder import current_database, has_index
 from index.store.schema import check_encoder
 from index.update import Progress, UpdateReport, update
-from qa.engine import Engine, Source, Status
+from qa.engine import Engine, Source
 from qa.reader import open_sentence_reader
 from qa.settings import Settings
 
@@ -34,16 +34,6 @@ def choose_encoder_name(settings: Settings, *, rebuild: bool = False) -> str:
         if rebuild:
             return EMBEDDED
         raise
-
-
-def read_status(settings: Settings) -> Status:
-    """Return what the index holds, without deriving what searches need.
-
-    Raises:
-        StoreError: There is none, or it cannot be read.
-    """
-    with closing(Database(current_database(settings.index))) as database:
-        return Status(database.index_version, database.counts(), database.identity.encoder, tuple(database.failures()))
 
 
 def update_index(

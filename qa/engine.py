@@ -14,7 +14,8 @@ from index.encoder import Encoder
 from index.errors import Overloaded
 from index.records import Counts, DocumentSummary, Hit
 from index.retriever import retrieve
-from index.store.protocol import PassageStore, Snapshot
+from index.store.database import Database
+from index.store.protocol import Identity, PassageStore, Snapshot
 from index.update import Progress, UpdateReport, update
 from qa.answering import find_answers
 from qa.citations import cite
@@ -37,12 +38,28 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the index holds."""
+    """What the index holds.
+
+    Attributes:
+        root: The folder of documents.
+    """
 
     index_version: int
     counts: Counts
     encoder: str
+    root: str
     failures: tuple[Failure, ...]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot | Database, identity: Identity) -> Status:
+        """Return the status of one version of an index, or of the truth itself."""
+        return cls(
+            snapshot.index_version,
+            snapshot.counts(),
+            identity.encoder,
+            identity.root,
+            tuple(snapshot.failures()),
+        )
 
 
 @dataclass(slots=True)
@@ -156,9 +173,7 @@ class Engine:
     def status(self) -> Status:
         """Return what the index holds and what it could not take in."""
         with self._store.snapshot() as snapshot:
-            return Status(
-                snapshot.index_version, snapshot.counts(), self._store.identity.encoder, tuple(snapshot.failures())
-            )
+            return Status.of(snapshot, self._store.identity)
 
     def update(self, on_progress: Callable[[Progress], None] = lambda _: None) -> UpdateReport:
         """Bring the index up to the folder; questions are answered meanwhile, and see the result after.

@@ -27,7 +27,7 @@ _WORD = re.compile(r"[^\W_]+")
 _STEMMED_VERBS = {
     stem: verb for form, base in PAST_FORMS.items() for stem in content_words(form) for verb in content_words(base)
 }
-_FRONT_MATTER = "---\n"
+_NO_PROSE = ("---\n", "```", "~~~")
 _WEIGHTS = "weights/sentence_reader.json"
 
 
@@ -123,15 +123,15 @@ class SentenceReader:
 def answer_spans(passage: Passage) -> list[Span]:
     """Return the passage's sentences that may be answers, in order.
 
-    Left out are its headings, marks without words, and front matter.
+    Left out are its headings, single words and marks without words, code and front matter.
     """
     headings = {tuple(_words(title)) for title in (*passage.heading.split(HEADING_SEPARATOR), passage.title)}
     return [
         span
         for span in sentence_spans(passage.text)
-        if (words := tuple(_words(span.of(passage.text))))
+        if len(words := tuple(_words(span.of(passage.text)))) > 1
         and words not in headings
-        and not span.of(passage.text).startswith(_FRONT_MATTER)
+        and not span.of(passage.text).startswith(_NO_PROSE)
     ]
 
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from index.errors import EmptyQuestion, InvalidParameter, InvalidText, QuestionTooLong
+from index.parsing import FORMATS
 from index.records import Filter
 
 MAX_QUESTION = 1000
 """Characters. The encoder sees about this much of a question."""
 
+MEDIA_TYPES = tuple(sorted({format_.media_type for format_ in FORMATS.values()}))
 MAX_K = 50
 DEFAULT_K = 5
 MAX_FILTER_VALUES = 50
@@ -57,6 +59,9 @@ def check(text: str, *, k: int = DEFAULT_K, paths: Sequence[str] = (), media_typ
             check_text(value, name)
             if not value.strip() or len(value) > _MAX_FILTER_VALUE:
                 raise InvalidParameter(f"{name} holds an empty value or one over {_MAX_FILTER_VALUE} characters")
+    for media_type in media_types:
+        if media_type not in MEDIA_TYPES:
+            raise InvalidParameter(f"there are no documents of type {media_type!r}: there are {', '.join(MEDIA_TYPES)}")
     return Request(stripped, k, Filter(tuple(path for path in map(check_path, paths) if path), tuple(media_types)))
 
 

@@ -88,6 +88,7 @@ def status_json(status: Status) -> Json:
         "n_passages": status.counts.n_passages,
         "n_failed": status.counts.n_failed,
         "encoder": status.encoder,
+        "root": status.root,
         "others": [_failure(failure) for failure in status.failures],
     }
 

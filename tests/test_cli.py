@@ -65,7 +65,7 @@ def test_ask_prints_the_answer_its_context_and_file_and_line(run):
     assert result.exit_code == 0
     first = result.stdout.split("\n\n")[0]
     assert first.startswith("The bridge\nopened in 1890.\n")
-    assert "…# Bridge It was built of steel. The bridge opened in 1890. It is long." in first
+    assert "\n  # Bridge It was built of steel. The bridge opened in 1890. It is long.\n" in first
     assert "news/bridge.md:4" in first
 
 

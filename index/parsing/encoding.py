@@ -19,6 +19,7 @@ _MARKS = (
 )
 
 _NEGLIGIBLE_CHAOS = 0.1
+_BINARY = "it holds binary data, not text; remove it or convert it to text"
 
 
 def decode(content: bytes, *, declared: str | None = None) -> str:
@@ -32,7 +33,7 @@ def decode(content: bytes, *, declared: str | None = None) -> str:
     """
     text = _decoded(content, declared)
     if "\0" in text:
-        raise UndecodableFile("it holds binary data, not text; remove it or convert it to text")
+        raise UndecodableFile(_BINARY)
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -45,6 +46,8 @@ def _decoded(content: bytes, declared: str | None) -> str:
         except (UnicodeError, LookupError):
             continue
         return text
+    if b"\0" in content:
+        raise UndecodableFile(_BINARY)
     best = _likeliest(charset_normalizer.from_bytes(content))
     if best is None:
         raise UndecodableFile("its encoding is not recognised; convert it to UTF-8")

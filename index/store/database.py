@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -152,7 +152,7 @@ class Database:
                 (doc_id,),
             ).fetchone()
         if row is None:
-            raise UnknownDocument(f"no document {doc_id!r} is indexed; `citespan status` tells what is")
+            raise UnknownDocument(f"no document {doc_id!r} is indexed; `citespan status --files` lists those that are")
         title, text, sha256, media_type, headings, source_lines = row
         return Document(
             doc_id,
@@ -262,11 +262,18 @@ class Database:
         with self._using() as connection:
             for digest in digests:
                 row = connection.execute(
-                    "SELECT vector FROM passages WHERE text_sha256 = ? LIMIT 1", (digest,)
+                    """SELECT vector FROM passages WHERE text_sha256 = :digest
+                       UNION ALL SELECT vector FROM pending WHERE text_sha256 = :digest LIMIT 1""",
+                    {"digest": digest},
                 ).fetchone()
                 if row is not None:
                     found[digest] = row[0]
         return found
+
+    def keep_pending(self, vectors: Mapping[bytes, bytes]) -> None:
+        """Keep vectors by their texts' digests until the next document is written."""
+        with self._writing() as connection:
+            connection.executemany("INSERT OR IGNORE INTO pending VALUES (?, ?)", vectors.items())
 
     def changes_since(self, index_version: int) -> list[Change] | None:
         """Return the changes after a version, oldest first; None where the log no longer has them all."""
@@ -329,6 +336,7 @@ class Database:
                     for new, vector in zip(passages, vectors, strict=True)
                 ],
             )
+            connection.execute("DELETE FROM pending")
             added = (before + 1, self._last_issued(connection)) if passages else None
             return self._log(connection, action, document.doc_id, Change(removed, added))
 

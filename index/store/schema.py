@@ -45,6 +45,9 @@ CREATE TABLE passages (
 CREATE INDEX passages_of_document ON passages (document_id);
 CREATE INDEX passages_by_text ON passages (text_sha256);
 
+-- Vectors of a document that is not whole yet, so that a long one is continued and not begun anew.
+CREATE TABLE pending (text_sha256 BLOB PRIMARY KEY, vector BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
 CREATE TABLE failures (
     path TEXT PRIMARY KEY,
     code TEXT NOT NULL,
@@ -64,8 +67,11 @@ CREATE TABLE changes (
 """
 
 
-def create_database(path: Path, identity: Identity) -> None:
+def create_database(path: Path, identity: Identity, *, index_version: int = 0) -> None:
     """Write an empty index.
+
+    Args:
+        index_version: To count on from, so that no version of a rebuilt index is one of the former.
 
     Raises:
         IndexNotWritable: The operating system refuses.
@@ -79,6 +85,11 @@ def create_database(path: Path, identity: Identity) -> None:
             connection.executemany(
                 "INSERT INTO meta VALUES (?, ?)", [(key, str(value)) for key, value in values.items()]
             )
+            if index_version:
+                connection.execute(
+                    "INSERT INTO changes (index_version, at, action, doc_id) VALUES (?, '', 'create', '')",
+                    (index_version,),
+                )
             connection.execute("COMMIT")
         finally:
             connection.close()

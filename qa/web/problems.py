@@ -5,8 +5,14 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
-from flask import Flask, Response, json, render_template, request
-from werkzeug.exceptions import HTTPException, InternalServerError
+from flask import Flask, Response, current_app, json, render_template, request
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+    NotFound,
+    RequestEntityTooLarge,
+)
 
 from index.errors import (
     CitespanError,
@@ -47,7 +53,6 @@ HTTP_CODES = {
     404: "not_found",
     405: "method_not_allowed",
     413: "request_too_large",
-    415: "media_type_unsupported",
     421: "host_unknown",
     500: "internal_error",
 }
@@ -89,13 +94,24 @@ def _http_error(error: HTTPException) -> Response:
             "title": error.name,
             "status": status,
             "code": HTTP_CODES.get(status, OTHER_HTTP_CODE),
-            "detail": error.description or error.name,
+            "detail": _detail(error),
         }
     )
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             response.headers[name] = value
     return response
+
+
+def _detail(error: HTTPException) -> str:
+    """Return what is wrong and what to do, where HTTP's own words say neither."""
+    if isinstance(error, NotFound):
+        return f"there is nothing at {request.path[:200]}: the API's addresses are in docs/api.md"
+    if isinstance(error, MethodNotAllowed):
+        return f"{request.path[:200]} does not take {request.method}: it takes {', '.join(error.valid_methods or ())}"
+    if isinstance(error, RequestEntityTooLarge):
+        return f"the body is over {current_app.config['MAX_CONTENT_LENGTH']:,} bytes: ask one thing at a time"
+    return error.description or error.name
 
 
 def _answer(problem: dict[str, object]) -> Response:

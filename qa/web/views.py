@@ -28,7 +28,6 @@ _OF_HTTP = {
     "forbidden": "A page of another site sent the request; those are not taken.",
     "method_not_allowed": "The address exists, and is not asked in this way: the Allow header says how.",
     "request_too_large": "The request's body is larger than any question needs.",
-    "media_type_unsupported": "The request's body is of a media type that is not read.",
     "host_unknown": "The service does not answer to the name it was called by; --allowed-host adds one.",
     "internal_error": "An error nobody foresaw: the service's log has its traceback. Please report it.",
 }
@@ -255,5 +254,7 @@ def kind_of_file(media_type: str) -> str:
 
 
 def sentence(message: str) -> str:
-    """Return an error's message as a sentence."""
-    return message[:1].upper() + message[1:] + ("" if message.endswith((".", "?", "!", "”")) else ".")
+    """Return an error's message as a sentence; a name at its beginning stays as it is."""
+    first = message.partition(" ")[0]
+    begun = message[:1].upper() + message[1:] if first.isalpha() and len(first) > 1 else message
+    return begun + ("" if message.endswith((".", "?", "!", "”")) else ".")

@@ -215,7 +215,31 @@ def test_an_update_that_breaks_off_is_continued_where_it_stopped(encoder, root, 
         update_with(encoder, root, folder)
     del encoder.encode_passages
     report = update_with(encoder, root, folder)
-    assert (report.added, report.n_unchanged, report.n_encoded) == (("sub/c.txt",), 2, 1)
+    assert (report.added, report.n_unchanged, report.n_encoded) == (("a.md",), 2, 1)
+
+
+def test_a_long_document_that_breaks_off_is_continued_within(encoder, root, folder, monkeypatch):
+    monkeypatch.setattr("index.update._GROUP", 10)
+    write_files(root, {"long.md": "\n\n".join(f"# Part {n}\n\nText of part {n}." for n in range(45))})
+    real = encoder.encode_passages
+
+    def fail_at_last(texts):
+        if "Text of part 44." in " ".join(texts):
+            raise KeyboardInterrupt
+        return real(texts)
+
+    encoder.encode_passages = fail_at_last
+    with pytest.raises(KeyboardInterrupt):
+        update_with(encoder, root, folder)
+    encoder.encode_passages = real
+    report = update_with(encoder, root, folder)
+    assert "long.md" in report.added
+    assert report.n_encoded < 20 < report.n_reused
+
+
+def test_versions_go_on_counting_after_a_rebuild(encoder, root, folder):
+    before = update_with(encoder, root, folder).index_version
+    assert update_with(encoder, root, folder, rebuild=True).index_version == before + 3
 
 
 def test_a_file_that_comes_back_before_it_is_deleted_stays(encoder, root, folder, monkeypatch):

@@ -44,11 +44,12 @@ def test_what_is_less_sure_than_the_threshold_is_not_said():
     assert len(find_answers("q", [hit(1, 0, 10)], reader, min_confidence=0.4)) == 1
 
 
-def test_answers_share_the_confidence_as_their_softmax_does():
-    reader = FixedReader(reading((0, 2, 2.0), (3, 5, 1.0), (6, 8, 0.0)))
+def test_further_answers_are_less_sure_as_the_softmax_says_and_leave_room_for_the_best():
+    reader = FixedReader(reading((0, 2, 0.5), (3, 5, 0.4), (6, 8, -1.5)))
     found = find_answers("q", [hit(1, 0, 10)], reader, min_confidence=0)
-    best = 1 / (1 + math.exp(-2))
-    assert [answer.confidence for answer in found] == pytest.approx([best, best / math.e, best / math.e**2])
+    best = 1 / (1 + math.exp(-0.5))
+    assert best / math.exp(0.1) > 1 - best
+    assert [answer.confidence for answer in found] == pytest.approx([best, 1 - best, best / math.exp(2)])
 
 
 def test_the_margin_over_no_answer_counts_and_not_the_score_alone():
@@ -62,13 +63,19 @@ def test_the_same_sentence_read_in_two_overlapping_passages_is_one_answer():
 
 
 def test_overlapping_spans_of_different_documents_are_different_answers():
-    hits = [hit(1, 0, 20), hit(2, 0, 20, "b.txt")]
-    assert len(find_answers("q", hits, FixedReader(reading((0, 5, 1.0)), reading((0, 5, 1.0))))) == 2
+    reader = FixedReader(reading((0, 5, 1.0)), reading((0, 4, 1.0)))
+    assert len(find_answers("q", [hit(1, 0, 20), hit(2, 0, 20, "b.txt")], reader, min_confidence=0)) == 2
+
+
+def test_the_same_text_of_two_documents_is_one_answer_and_as_sure_as_one():
+    alone = find_answers("q", [hit(1, 0, 20)], FixedReader(reading((0, 5, 1.0))))
+    reader = FixedReader(reading((0, 5, 1.0)), reading((0, 5, 1.0)))
+    assert find_answers("q", [hit(1, 0, 20), hit(2, 0, 20, "b.txt")], reader, min_confidence=0) == alone
 
 
 def test_there_are_no_more_answers_than_a_person_looks_at():
     spans = [(n, n + 1, 1.0) for n in range(10)]
-    assert len(find_answers("q", [hit(1, 0, 10)], FixedReader(reading(*spans)))) == MAX_ANSWERS
+    assert len(find_answers("q", [hit(1, 0, 10)], FixedReader(reading(*spans)), min_confidence=0)) == MAX_ANSWERS
 
 
 def test_nothing_read_is_nothing_said():
