@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-HOST ?= 127.0.0.1
-PORT ?= 8000
-DOCUMENTS ?= documents
-INDEX ?= var
+# Set on the command line, as in `make serve PORT=9000`. Not taken from the environment: some shells export HOST.
+HOST = 127.0.0.1
+PORT = 8000
+DOCUMENTS = documents
+INDEX = var
 
 .PHONY: serve test venv lint screenshots lock clean
 .DEFAULT_GOAL := serve

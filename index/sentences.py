@@ -20,9 +20,9 @@ _MAX_BLOCK = 10_000
 def sentence_spans(text: str) -> list[Span]:
     """Return the sentences of a text, in order, without the white space around them.
 
-    Paragraphs, list items and rows of tables end sentences too. Every character that is not white space is in
-    exactly one span. The rules are those of English for abbreviations; for the other languages
-    that write with full stops they split somewhat more often than needed.
+    Paragraphs, list items and rows of tables end sentences too. Every character that is not white
+    space is in exactly one span. The rules for abbreviations are those of English; for the other
+    languages that write with full stops they split somewhat more often than needed.
     """
     spans: list[Span] = []
     start = 0

@@ -127,7 +127,13 @@ def index_command(settings: Settings, *, rebuild: bool, as_json: bool) -> None:
 @_type_option
 @_json_option
 def ask(
-    settings: Any, *, question: Sequence[str], k: int, paths: Sequence[str], media_types: Sequence[str], as_json: bool
+    settings: Settings,
+    *,
+    question: Sequence[str],
+    k: int,
+    paths: Sequence[str],
+    media_types: Sequence[str],
+    as_json: bool,
 ) -> None:
     """Answer a QUESTION from the documents, with the place where the answer stands."""
     request = check(" ".join(question), k=k, paths=paths, media_types=media_types)
@@ -149,7 +155,7 @@ def ask(
 @_type_option
 @_json_option
 def search(
-    settings: Any, *, query: Sequence[str], k: int, paths: Sequence[str], media_types: Sequence[str], as_json: bool
+    settings: Settings, *, query: Sequence[str], k: int, paths: Sequence[str], media_types: Sequence[str], as_json: bool
 ) -> None:
     """List the passages that are nearest to a QUERY."""
     request = check(" ".join(query), k=k, paths=paths, media_types=media_types)
