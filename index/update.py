@@ -150,17 +150,17 @@ def update(
     check_folder(root)
     with writing(folder):
         found = scan(root, suffixes=FORMATS, excluded=[folder])
-        path = current_database(folder) if has_index(folder) and not rebuild else None
-        fresh = new_database(folder) if path is None else path
-        if path is None:
+        is_new = rebuild or not has_index(folder)
+        path = new_database(folder) if is_new else current_database(folder)
+        if is_new:
             create_database(
-                fresh,
+                path,
                 _new_identity(root, encoder, encoder_name, passages),
                 index_version=_former_version(folder),
             )
             if not rebuild:
-                switch_to(fresh)
-        database = Database(fresh)
+                switch_to(path)
+        database = Database(path)
         try:
             check_encoder(database.identity, name=encoder_name, fingerprint=encoder.fingerprint)
             _check_root(database, root)
@@ -171,7 +171,7 @@ def update(
         finally:
             database.close()
         if rebuild:
-            switch_to(fresh)
+            switch_to(path)
     report = run.report(version, time.perf_counter() - started)
     _log.info("update: %d changes, %d failed, version %d", report.n_changes, len(report.failed), version)
     return report
@@ -198,14 +198,20 @@ def make_plan(found: Scan, known: Iterable[Known], *, max_file_bytes: int = MAX_
     rename: list[Rename] = []
     vanished_by_content = {item.sha256: item for item in missing.values()}
     if vanished_by_content:
-        for file in list(add):
+        for file in add:
             gone = vanished_by_content.pop(_content_sha256(file, max_file_bytes), None)
             if gone is not None:
-                add.remove(file)
                 del missing[gone.doc_id]
                 rename.append(Rename(gone, file))
+    renamed = {entry.file.doc_id for entry in rename}
     return Plan(
-        tuple(add), tuple(changed), tuple(rename), tuple(missing.values()), tuple(touch), n_unchanged, found.others
+        add=tuple(file for file in add if file.doc_id not in renamed),
+        replace=tuple(changed),
+        rename=tuple(rename),
+        delete=tuple(missing.values()),
+        touch=tuple(touch),
+        n_unchanged=n_unchanged,
+        others=found.others,
     )
 
 
@@ -307,9 +313,13 @@ class _Run:
         self._report_progress()
         for group in self._groups(self._prepared(jobs)):
             self._store(group)
-        others = [*self.plan.others, *self.failures]
-        self.database.set_failures(sorted(others, key=lambda failure: failure.path))
+        self.database.set_failures(self.others)
         self._report_progress()
+
+    @property
+    def others(self) -> tuple[Failure, ...]:
+        """What is not in the index so far, by path."""
+        return tuple(sorted([*self.plan.others, *self.failures], key=lambda failure: failure.path))
 
     def report(self, index_version: int, took_s: float) -> UpdateReport:
         return UpdateReport(
@@ -318,7 +328,7 @@ class _Run:
             renamed=tuple(sorted(self.done["rename"])),
             deleted=tuple(sorted(self.done["delete"])),
             n_unchanged=self.plan.n_unchanged,
-            others=tuple(sorted([*self.plan.others, *self.failures], key=lambda failure: failure.path)),
+            others=self.others,
             n_encoded=self.n_encoded,
             n_reused=self.n_reused,
             index_version=index_version,

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from index.collection import Failure
-from index.errors import CitespanError
 from index.records import DocumentSummary, Hit, Span
 from index.update import UpdateReport
 from qa.engine import Status
@@ -109,14 +108,14 @@ def report_json(report: UpdateReport) -> Json:
     }
 
 
-def problem_json(error: CitespanError, *, status: int, title: str) -> Json:
+def problem_json(code: str, detail: str, *, status: int, title: str) -> Json:
     """Return an error as RFC 9457 has it, with its stable code."""
     return {
-        "type": f"/errors#{error.code}",
+        "type": f"/errors#{code}",
         "title": title,
         "status": status,
-        "code": error.code,
-        "detail": str(error),
+        "code": code,
+        "detail": detail,
     }
 
 

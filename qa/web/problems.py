@@ -78,7 +78,7 @@ def _citespan_error(error: CitespanError) -> Response:
     kind = _kind(error)
     if kind.status >= 500:
         _log.error("%s: %s", error.code, error)
-    response = _answer(problem_json(error, status=kind.status, title=kind.title))
+    response = _answer(problem_json(error.code, str(error), status=kind.status, title=kind.title))
     if isinstance(error, Overloaded | IndexBusy):
         response.headers["Retry-After"] = "5"
     return response
@@ -88,15 +88,8 @@ def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if isinstance(error, InternalServerError) and error.original_exception is not None:
         _log.error("unexpected error", exc_info=error.original_exception)
-    response = _answer(
-        {
-            "type": f"/errors#{HTTP_CODES.get(status, OTHER_HTTP_CODE)}",
-            "title": error.name,
-            "status": status,
-            "code": HTTP_CODES.get(status, OTHER_HTTP_CODE),
-            "detail": _detail(error),
-        }
-    )
+    code = HTTP_CODES.get(status, OTHER_HTTP_CODE)
+    response = _answer(problem_json(code, _detail(error), status=status, title=error.name))
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             response.headers[name] = value
