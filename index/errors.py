@@ -23,6 +23,9 @@
     │       ├── UnsupportedType
     │       ├── OutsideCollection
     │       └── HiddenFile
+    ├── ModelError                a model's files, whatever it is for
+    │   ├── ModelDamaged
+    │   └── ModelUnsupported
     ├── EncoderError
     │   ├── EncoderMissing
     │   └── EncoderDamaged
@@ -182,6 +185,24 @@ class HiddenFile(SkippedFile):
     """A name that begins with a dot: left out by convention."""
 
     code = "file_hidden"
+
+
+class ModelError(CitespanError):
+    """A model's files cannot be used."""
+
+    code = "model_unusable"
+
+
+class ModelDamaged(ModelError):
+    """A model's weights or settings are missing, incomplete or not what they should be."""
+
+    code = "model_damaged"
+
+
+class ModelUnsupported(ModelError):
+    """The model is of a kind that is not compiled here."""
+
+    code = "model_unsupported"
 
 
 class EncoderError(CitespanError):

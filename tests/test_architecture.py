@@ -26,6 +26,8 @@ OWNERS = {
     "tantivy": "index/store/words.py",
     "sqlite3": "index/store/connection.py",
     "filelock": "index/store/folder.py",
+    "openvino": "index/runtime.py",
+    "safetensors": "index/weights.py",
     "sentence_transformers": "index/encoder.py",
     "tokenizers": "index/encoder.py",
     "transformers": "index/encoder.py",
