@@ -29,7 +29,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	  { echo "Citespan needs Python 3.11 or newer: name one, as in 'make venv PYTHON=python3.12'." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "Python cannot make virtual environments here; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@echo "Installing what requirements.lock names into $(VENV), once (about 1.8 GB)"
+	@echo "Installing what requirements.lock names into $(VENV), once (about 2 GB)"
 	@$(BIN)/pip install --requirement requirements.lock
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

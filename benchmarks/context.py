@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 from rich.progress import track
 
-from index.encoder import EMBEDDED, SentenceTransformerEncoder, open_encoder
+from index.encoder import EMBEDDED, Encoder, open_encoder
 from index.passages import PassageSettings
 from index.records import Filter, Passage
 from index.retriever import retrieve
@@ -37,9 +37,7 @@ def is_right(passage: Passage, question: Question) -> bool:
     )
 
 
-def measure(
-    documents: Path, questions: list[Question], settings: PassageSettings, encoder: SentenceTransformerEncoder
-) -> list[float]:
+def measure(documents: Path, questions: list[Question], settings: PassageSettings, encoder: Encoder) -> list[float]:
     """Return R@k at `_DEPTHS` for one way to cut and encode."""
     with tempfile.TemporaryDirectory() as folder:
         update(documents, Path(folder), encoder=encoder, encoder_name=EMBEDDED, passages=settings)

@@ -7,6 +7,7 @@ go stale, and torch has no part in it.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,8 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # 
 
 import openvino  # noqa: E402  # the line above has to come first
 from openvino import opset13 as ops  # noqa: E402
+
+logger = logging.getLogger(__name__)
 
 # docs/decisions/0010-compiled-runtime.md has the measurements behind these.
 _BATCH = 8
@@ -127,6 +130,7 @@ def compile_bert(folder: Path, weights: Weights) -> CompiledBert:
         "PERFORMANCE_HINT": "LATENCY",  # one stream on all cores; two streams are no faster
         "INFERENCE_PRECISION_HINT": _precision(core),
     }
+    logger.info("compiling %s for %s", folder, settings)
     return CompiledBert(core.compile_model(_Graph(weights, shape).model(), "CPU", settings), shape)
 
 

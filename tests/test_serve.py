@@ -109,6 +109,26 @@ def test_a_question_that_the_documents_do_not_answer_gets_no_answer(server):
     assert body["answers"] == []
 
 
+def test_indexing_and_answering_import_no_torch(tmp_path):
+    documents = write_files(tmp_path / "documents", FILES)
+    program = """
+import sys
+from serve import citespan
+for command in (["index"], ["ask", "When was the Forth Bridge opened?"]):
+    citespan.main([*command, *sys.argv[1:]], standalone_mode=False)
+print("imported:", *{"openvino", "torch", "transformers", "sentence_transformers"}.intersection(sys.modules))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program, "--documents", documents, "--index", tmp_path / "index"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert "4 March 1890" in run.stdout
+    assert run.stdout.endswith("imported: openvino\n")
+
+
 def test_a_bad_request_over_http_is_a_problem(server):
     with pytest.raises(urllib.error.HTTPError) as caught:
         server.get("/api/v1/ask?question=")

@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from index import encoder as encoder_module
+from index import model_files
 from index.encoder import EMBEDDED, open_encoder
 from index.errors import EncoderDamaged, EncoderMissing
 
@@ -15,7 +15,7 @@ def encoder():
 
 @pytest.fixture
 def copied_model(tmp_path):
-    return shutil.copytree(encoder_module._embedded_folder(), tmp_path / "model")
+    return shutil.copytree(model_files.embedded_folder(), tmp_path / "model")
 
 
 @pytest.mark.model
@@ -52,15 +52,15 @@ def test_token_spans_are_code_points_of_the_text(encoder):
 
 
 def test_the_embedded_weights_are_the_upstream_ones():
-    folder = encoder_module._embedded_folder()
-    assert encoder_module._weights_sha256(folder) == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+    folder = model_files.embedded_folder()
+    assert model_files.weights_sha256(folder) == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
 def test_other_weights_under_the_embedded_name_are_refused(copied_model, monkeypatch):
     with (copied_model / "model.safetensors").open("r+b") as stream:
         stream.seek(1000)
         stream.write(b"\xff")
-    monkeypatch.setattr(encoder_module, "_embedded_folder", lambda: copied_model)
+    monkeypatch.setattr(model_files, "embedded_folder", lambda: copied_model)
     with pytest.raises(EncoderDamaged, match="reinstall"):
         open_encoder(EMBEDDED)
 

@@ -77,7 +77,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser, base: str) -> Iterator[BrowserContext]:
     context = browser.new_context(base_url=base, java_script_enabled=False)
-    context.set_default_timeout(30_000)  # the first question waits for torch
+    context.set_default_timeout(30_000)  # the first question waits for the models
     yield context
     context.close()
 
