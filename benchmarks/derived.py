@@ -25,7 +25,7 @@ from index.encoder import Vectors
 from index.records import Filter
 from index.store.embedded import EmbeddedStore
 from index.update import update
-from training.sentence_reader import load_articles, write_articles
+from qa.evaluation.datasets import read_articles, title_of, write_articles
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _QUERIES = 200
@@ -67,7 +67,7 @@ def seconds(step: Callable[[], object]) -> float:
 def main(data: Path, copies: int) -> None:
     """Print build, refresh and search times."""
     encoder = RandomEncoder()
-    articles = load_articles(data / "squad1-articles" / "articles.tar.gz")
+    articles = read_articles(data / "squad1-articles" / "articles.tar.gz")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         documents = folder / "documents"
@@ -88,7 +88,7 @@ def main(data: Path, copies: int) -> None:
             (documents / "new.md").write_text("# New\n\nA document is edited.")
             click.echo(f"update, one document edited               {seconds(bring_up):8.3f} s")
             click.echo(f"refresh after an edit                     {seconds(store.refresh):8.3f} s")
-            measure_searches(store, encoder, list(articles))
+            measure_searches(store, encoder, [title_of(name) for name in articles])
 
 
 def measure_searches(store: EmbeddedStore, encoder: RandomEncoder, titles: Sequence[str]) -> None:

@@ -31,6 +31,7 @@
     │   └── EncoderDamaged
     ├── Overloaded                too many questions wait already
     ├── AddressUnusable           the service cannot listen there
+    ├── InvalidEvaluationData     questions or articles to measure with are malformed
     └── StoreError
         ├── NoIndex
         ├── DamagedIndex
@@ -233,6 +234,12 @@ class AddressUnusable(CitespanError):
     """The service cannot listen on this address: it is taken, or not one of this machine."""
 
     code = "address_unusable"
+
+
+class InvalidEvaluationData(CitespanError):
+    """A file of questions or articles to measure with is malformed, or does not fit the others."""
+
+    code = "evaluation_data_invalid"
 
 
 class StoreError(CitespanError):
