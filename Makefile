@@ -35,7 +35,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 lock:  ## pin anew what pyproject.toml asks for (needs uv)
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra dev --extra eval --universal --python-version 3.11 \
 	  --no-emit-index-url --no-annotate --upgrade --output-file requirements.lock
 
 screenshots: venv  ## take the pictures in docs/ anew (needs Chromium)

@@ -50,7 +50,7 @@ _LISTED = 20
 """Entries of a list before the rest is only counted; --json and `status --files` have them all."""
 
 
-class _Group(click.Group):
+class Commands(click.Group):
     """A group whose commands end with a message and an exit status, not a traceback, on our own errors."""
 
     def invoke(self, ctx: click.Context) -> Any:  # click's own signature
@@ -61,7 +61,7 @@ class _Group(click.Group):
             ctx.exit(2 if isinstance(error, InputError) else 1)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="citespan")
 def citespan() -> None:
     """Ask a folder of documents a question; get answers as exact spans of the source."""

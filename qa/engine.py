@@ -108,6 +108,10 @@ class Engine:
     def source(self) -> Source:
         return self._source
 
+    @property
+    def reader(self) -> Reader:
+        return self._reader
+
     def close(self) -> None:
         self._store.close()
 

@@ -38,6 +38,7 @@ OWNERS = {
     "markdown_it": "index/parsing/markdown.py",
     "watchfiles": "qa/background.py",
     "waitress": "serve.py",
+    "matplotlib": "qa/evaluation/plots.py",
 }
 
 

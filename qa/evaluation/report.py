@@ -1,0 +1,93 @@
+"""A report as tables and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Column, Table
+from rich.text import Text
+
+from qa.evaluation.summary import Report, Verdict
+
+_MILLISECONDS = "_ms"
+
+
+def report_json(report: Report) -> dict[str, Any]:  # JSON
+    """Return the report as JSON has it: keys may be added later, never removed or changed."""
+    return {
+        "name": report.name,
+        "about": dict(report.about),
+        "measures": {name: asdict(estimate) for name, estimate in report.measures.items()},
+        "reliability": [asdict(some) for some in report.reliability],
+        "risk_coverage": asdict(report.risk_coverage),
+        "questions": [_verdict_json(verdict) for verdict in report.verdicts],
+    }
+
+
+def _verdict_json(verdict: Verdict) -> dict[str, Any]:  # JSON
+    prediction = verdict.prediction
+    return {
+        "id": prediction.question.question_id,
+        "question": prediction.question.text,
+        "golds": list(dict.fromkeys(prediction.question.golds)),
+        "answer": prediction.answer,
+        "confidence": prediction.confidence,
+        "is_answered": verdict.is_answered,
+        "em": verdict.em,
+        "f1": verdict.f1,
+        "is_right": verdict.is_right,
+    }
+
+
+def about_table(report: Report) -> Table:
+    """Return what was asked of what, and the counts."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in report.about.items():
+        table.add_row(name, Text(f"{value:.4g}" if isinstance(value, float) else f"{value}"))
+    return table
+
+
+def measures_table(report: Report) -> Table:
+    """Return each measure with its interval and the number of questions it is over."""
+    table = Table("measure", _right("value"), _right("95 % interval"), _right("n"), title=report.name)
+    for name, estimate in report.measures.items():
+        form = ".1f" if name.endswith(_MILLISECONDS) else ".3f"
+        interval = f"{estimate.low:{form}} to {estimate.high:{form}}"
+        table.add_row(name, f"{estimate.value:{form}}", interval, f"{estimate.n:,}")
+    return table
+
+
+def reliability_table(report: Report) -> Table:
+    """Return how often answers of each confidence are right."""
+    table = Table("confidence", _right("mean"), _right("right"), _right("n"), title="reliability")
+    for some in report.reliability:
+        label = f"{some.low:.1f} to {some.high:.1f}"
+        table.add_row(label, f"{some.confidence:.3f}", f"{some.accuracy:.3f}", f"{some.n:,}")
+    return table
+
+
+def misses_table(report: Report) -> Table:
+    """Return the questions whose outcome is not right: answered wrongly, or in silence, or where silence was right."""
+    missed = [verdict for verdict in report.verdicts if not verdict.is_right]
+    table = Table("id", "question", "gold", "said", _right("confidence"), title=f"missed ({len(missed)})")
+    for verdict in missed:
+        prediction = verdict.prediction
+        table.add_row(
+            Text(prediction.question.question_id),
+            Text(_quoted([prediction.question.text])),
+            Text(_quoted(dict.fromkeys(prediction.question.golds)) or "nothing"),
+            Text(_quoted([prediction.answer]) if verdict.is_answered else "nothing"),
+            f"{prediction.confidence:.2f}",
+        )
+    return table
+
+
+def _quoted(texts: Iterable[str]) -> str:
+    # As Python writes them: a document's control characters would command the terminal.
+    return ", ".join(repr(" ".join(text.split())) for text in texts)
+
+
+def _right(header: str) -> Column:
+    return Column(header, justify="right")
