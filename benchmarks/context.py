@@ -4,8 +4,7 @@
 
 SQuAD 2.0's answerable questions (DATA/squad2-cs224n-dev) over whole Wikipedia articles
 (DATA/squad1-articles), each one Markdown document titled by its article. Prints R@k: the share of
-questions for which one of the first k passages holds a gold answer with what stands around it in the
-gold paragraph, 40 characters on each side.
+questions for which one of the first k passages holds a gold answer in its own paragraph.
 """
 
 from __future__ import annotations
@@ -19,22 +18,14 @@ from rich.progress import track
 
 from index.encoder import EMBEDDED, Encoder, open_encoder
 from index.passages import PassageSettings
-from index.records import Filter, Passage
+from index.records import Filter
 from index.retriever import retrieve
 from index.store.embedded import EmbeddedStore
 from index.update import update
-from training.sentence_reader import Question, choose_articles, load_articles, load_questions, write_articles
+from qa.evaluation.datasets import Question, on_documents, read_articles, read_squad, write_articles
+from qa.evaluation.runs import evidence_rank
 
 _DEPTHS = (1, 5, 20)
-
-
-def is_right(passage: Passage, question: Question) -> bool:
-    """Return whether a passage shares a gold answer with the gold paragraph, at the same place."""
-    return any(
-        question.paragraph[max(0, at - 40) : at + len(answer) + 40] in passage.text
-        for answer in question.answers
-        for at in (question.paragraph.find(answer),)
-    )
 
 
 def measure(documents: Path, questions: list[Question], settings: PassageSettings, encoder: Encoder) -> list[float]:
@@ -46,7 +37,8 @@ def measure(documents: Path, questions: list[Question], settings: PassageSetting
             for question in track(questions, f"Asking ({settings.context_tokens} tokens of context)"):
                 vector = encoder.encode_questions([question.text])[0]
                 hits = retrieve(snapshot, question.text, vector, k=max(_DEPTHS), restriction=Filter())
-                ranks.append(next((hit.rank for hit in hits if is_right(hit.passage, question)), max(_DEPTHS) + 1))
+                text = snapshot.document(question.article).text
+                ranks.append(evidence_rank(hits, question, text) or max(_DEPTHS) + 1)
     return [sum(rank <= depth for rank in ranks) / len(ranks) for depth in _DEPTHS]
 
 
@@ -56,11 +48,13 @@ def measure(documents: Path, questions: list[Question], settings: PassageSetting
 def main(data: Path, others: int) -> None:
     """Print R@k with and without context."""
     encoder = open_encoder()
-    questions = [q for q in load_questions(data / "squad2-cs224n-dev" / "dev-v2.0.json") if q.answers][::2]
+    asked = [q for q in read_squad(data / "squad2-cs224n-dev" / "dev-v2.0.json") if q.is_answerable][::2]
+    questions = on_documents(asked)
+    texts = read_articles(data / "squad1-articles" / "articles.tar.gz")
+    wanted = {question.article for question in asked}
+    unasked = [name for name in texts if name not in wanted][:others]
     with tempfile.TemporaryDirectory() as folder:
-        wanted = {question.paragraph for question in questions}
-        articles = load_articles(data / "squad1-articles" / "articles.tar.gz")
-        write_articles(choose_articles(articles, wanted=wanted, unwanted=set(), n_others=others), Path(folder))
+        write_articles({name: texts[name] for name in (*wanted, *unasked)}, Path(folder))
         for settings in (PassageSettings(), PassageSettings(max_tokens=206, context_tokens=0)):
             found = measure(Path(folder), questions, settings, encoder)
             shown = "  ".join(f"R@{depth} {value:.4f}" for depth, value in zip(_DEPTHS, found, strict=True))

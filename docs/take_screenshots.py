@@ -76,6 +76,7 @@ def _shots(base: str) -> tuple[Shot, ...]:
     return (
         Shot("start", "/"),
         Shot("answer", asked),
+        Shot("explained", asked + "&explain=1#why"),
         Shot("document", document),
         Shot("no-answer", "/?" + urlencode({"q": UNANSWERABLE})),
         Shot("documents", "/documents?path=science"),

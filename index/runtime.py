@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 _BATCH = 8
 _FILLED = 0.75
 """A batch takes no sequence that is shorter than this share of its longest."""
+_GROUP = 128
+"""Activations that share a scale where they are quantised."""
 _MULTIPLE = 16
 """Sequences are padded to a multiple of this: a length that is met for the first time costs about 5 ms."""
 
@@ -113,12 +115,13 @@ class CompiledBert:
         return [ids, types, mask]
 
 
-def compile_bert(folder: Path, weights: Weights) -> CompiledBert:
+def compile_bert(folder: Path, weights: Weights, *, is_quantized: bool = False) -> CompiledBert:
     """Compile the BERT of a model's folder.
 
     Args:
         folder: With its `config.json`.
         weights: Of the same folder. Names may carry a prefix, as in `bert.embeddings…`.
+        is_quantized: Multiply in 8-bit integers: a third faster than bfloat16 on CPUs without AMX, less true.
 
     Raises:
         ModelUnsupported: It is another kind of model.
@@ -129,9 +132,12 @@ def compile_bert(folder: Path, weights: Weights) -> CompiledBert:
     settings = {
         "PERFORMANCE_HINT": "LATENCY",  # one stream on all cores; two streams are no faster
         "INFERENCE_PRECISION_HINT": _precision(core),
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": _GROUP if is_quantized else 0,
     }
     logger.info("compiling %s for %s", folder, settings)
-    return CompiledBert(core.compile_model(_Graph(weights, shape).model(), "CPU", settings), shape)
+    return CompiledBert(
+        core.compile_model(_Graph(weights, shape, is_quantized=is_quantized).model(), "CPU", settings), shape
+    )
 
 
 def _precision(core: openvino.Core) -> str:
@@ -177,7 +183,8 @@ class _Graph:
     Source: Devlin et al. 2019, https://doi.org/10.18653/v1/N19-1423; names as in transformers' BertModel.
     """
 
-    def __init__(self, weights: Weights, shape: BertShape) -> None:
+    def __init__(self, weights: Weights, shape: BertShape, *, is_quantized: bool) -> None:
+        self._is_quantized = is_quantized
         self._weights = weights
         self._shape = shape
         self._prefix = weights.prefix_of("embeddings.word_embeddings.weight")
@@ -231,8 +238,9 @@ class _Graph:
         return ops.reshape(ops.transpose(attended, swap), _ints(0, 0, width), True)
 
     def _linear(self, states: openvino.Node, name: str, n_outputs: int, n_inputs: int) -> openvino.Node:
-        weight = self._tensor(f"{name}.weight", n_outputs, n_inputs)
-        return ops.matmul(states, weight, False, True) + self._tensor(f"{name}.bias", n_outputs)
+        weight = self._weights.take(f"{self._prefix}{name}.weight", n_outputs, n_inputs)
+        stored = _quantized(weight) if self._is_quantized else ops.constant(weight)
+        return ops.matmul(states, stored, False, True) + self._tensor(f"{name}.bias", n_outputs)
 
     def _norm(self, states: openvino.Node, name: str) -> openvino.Node:
         width = self._shape.width
@@ -241,6 +249,13 @@ class _Graph:
 
     def _tensor(self, name: str, *shape: int) -> openvino.Node:
         return ops.constant(self._weights.take(self._prefix + name, *shape))
+
+
+def _quantized(weight: Matrix) -> openvino.Node:
+    """Return a weight in 8-bit integers, one scale for each output."""
+    scales = np.maximum(np.abs(weight).max(axis=1, keepdims=True), 1e-12) / 127
+    integers = np.rint(weight / scales).astype(np.int8)
+    return ops.convert(ops.constant(integers), np.float32) * ops.constant(scales.astype(np.float32))
 
 
 def _ints(*values: int) -> openvino.Node:

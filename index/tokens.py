@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from index.errors import ModelDamaged
+
+__all__ = ["Encoding", "read_tokenizer"]
 
 
 def read_tokenizer(folder: Path, *, max_tokens: int | None = None) -> Tokenizer:

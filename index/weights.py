@@ -84,14 +84,16 @@ class Weights:
             raise ModelDamaged(f"{name} in {self._folder / WEIGHTS} holds values that are no finite numbers")
         return values
 
-    def linear(self, name: str) -> Linear:
+    def __contains__(self, name: str) -> bool:
+        return name in self._tensors
+
+    def linear(self, name: str, *, n_outputs: int, n_inputs: int) -> Linear:
         """Return the linear layer of a name, as PyTorch stores it.
 
         Raises:
             ModelDamaged: As `take`.
         """
-        weight = self.take(f"{name}.weight", -1, -1)
-        return Linear(weight, self.take(f"{name}.bias", len(weight)))
+        return Linear(self.take(f"{name}.weight", n_outputs, n_inputs), self.take(f"{name}.bias", n_outputs))
 
 
 def read_weights(folder: Path) -> Weights:

@@ -1,4 +1,4 @@
-"""Hits to answers."""
+"""Readings to answers."""
 
 from __future__ import annotations
 
@@ -6,65 +6,105 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 
+import numpy as np
+
 from index.records import Hit, Span
-from qa.reader import Reader
+from qa.confidence import Evidence
+from qa.reader import Reader, Reading, ScoredSpan
 
 MAX_ANSWERS = 3
+_MARKS = ".,;:!?\"'“”‘’«»()[] "
+"""At the ends of an answer they are no part of what it says. Others are: "C++" is not "C"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an answer stands, and what the reader says to it.
+
+    Attributes:
+        span: In the document's text.
+        share: Of one softmax over all spans of all passages, in [0, 1].
+    """
+
+    hit: Hit
+    span: Span
+    scored: ScoredSpan
+    reading: Reading
+    share: float
+
+    @property
+    def text(self) -> str:
+        """The words that stand there."""
+        return self.scored.span.of(self.hit.passage.text)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An answer before it is cited. `span` is in the document's text."""
+    """An answer before it is cited.
 
-    hit: Hit
-    span: Span
+    Attributes:
+        places: Best first, at least one; no two overlap.
+        confidence: Probability that it is right, in [0, 1]; of the best, the calibrated one.
+    """
+
+    places: tuple[Place, ...]
+    evidence: Evidence
     confidence: float
 
+    @property
+    def text(self) -> str:
+        """The words, as they stand at the best place."""
+        return self.places[0].text
 
-def find_answers(
-    question: str, hits: Sequence[Hit], reader: Reader, *, min_confidence: float | None = None
-) -> list[Candidate]:
-    """Return the answers that the reader finds in the hits, best first; none where it is not sure enough.
 
-    The best answer's confidence is the calibrated one. Another answer, one that says something else,
-    is as much less sure as one softmax over all spans makes it less likely, and no surer than the best
-    leaves room for.
+def find_candidates(question: str, hits: Sequence[Hit], reader: Reader) -> list[Candidate]:
+    """Return what the reader finds in the hits, best first, however unlikely.
 
-    Args:
-        min_confidence: In [0, 1]; None for the reader's own, chosen on data.
+    Of spans of a document that overlap, the best is taken. The same words at several places are one
+    answer, which has the share of them all. The best answer's confidence is the calibrated one. Another
+    is as much less sure as its share is less, and no surer than the better ones leave room for.
 
     Returns:
-        At most `MAX_ANSWERS`, no two of the same text or from overlapping spans of a document; ties in the
-        order of hits.
+        At most `MAX_ANSWERS`; ties in the order of hits.
     """
-    threshold = reader.calibration.min_confidence if min_confidence is None else min_confidence
-    readings = reader.read(question, [hit.passage for hit in hits])
-    scored = [
-        (span.score - reading.no_answer, hit, span.span)
-        for hit, reading in zip(hits, readings, strict=True)
-        for span in reading.spans
-    ]
-    scored.sort(key=lambda item: (-item[0], item[1].rank))
-    distinct = list({span.of(hit.passage.text): (margin, hit, span) for margin, hit, span in reversed(scored)}.values())
-    distinct.sort(key=lambda item: (-item[0], item[1].rank))
-    if not distinct:
+    places = _places(hits, reader.read(question, [hit.passage for hit in hits]))
+    by_words: dict[str, list[Place]] = {}
+    for place in places:
+        by_words.setdefault(_words(place), []).append(place)
+    # A stable sort: what stands first among equals is the better place.
+    ranked = sorted(by_words.values(), key=lambda same: -sum(place.share for place in same))
+    candidates: list[Candidate] = []
+    room = 1.0
+    for same in ranked[:MAX_ANSWERS]:
+        hit = same[0].hit
+        share = sum(place.share for place in same)
+        evidence = Evidence(same[0].reading.answerability, share, hit.dense_rank, hit.lexical_rank)
+        if candidates:
+            best = candidates[0]
+            relative = share / best.evidence.share if best.evidence.share else 0.0
+            confidence = min(best.confidence * relative, room)
+        else:
+            confidence = reader.calibration.confidence(evidence)
+        room -= confidence
+        candidates.append(Candidate(tuple(same), evidence, confidence))
+    return candidates
+
+
+def _places(hits: Sequence[Hit], readings: Sequence[Reading]) -> list[Place]:
+    """Return the spans of all readings, best first, no two from overlapping stretches of a document."""
+    found = [(scored, hit, reading) for hit, reading in zip(hits, readings, strict=True) for scored in reading.spans]
+    if not found:
         return []
-    best = distinct[0][0]
-    sure = reader.calibration.confidence(best)
-    answers: list[Candidate] = []
-    for margin, hit, span in distinct:
-        confidence = min(sure * exp(margin - best), 1 - sure) if answers else sure
-        candidate = Candidate(hit, span.shifted(hit.passage.span.start), confidence)
-        if confidence < threshold or len(answers) == MAX_ANSWERS:
-            break
-        if not any(_overlap(candidate, answer) for answer in answers):
-            answers.append(candidate)
-    return answers
+    whole = float(np.logaddexp.reduce([reading.total for reading in readings]))
+    found.sort(key=lambda item: (-item[0].score, item[1].rank, item[0].span))
+    places: list[Place] = []
+    for scored, hit, reading in found:
+        span = scored.span.shifted(hit.passage.span.start)
+        if not any(place.hit.passage.doc_id == hit.passage.doc_id and place.span.overlaps(span) for place in places):
+            places.append(Place(hit, span, scored, reading, exp(scored.score - whole)))
+    return places
 
 
-def _overlap(one: Candidate, other: Candidate) -> bool:
-    return (
-        one.hit.passage.doc_id == other.hit.passage.doc_id
-        and one.span.start < other.span.end
-        and other.span.start < one.span.end
-    )
+def _words(place: Place) -> str:
+    text = " ".join(place.text.casefold().split())
+    return text.strip(_MARKS) or text

@@ -36,8 +36,9 @@ from index.store.folder import current_database
 from index.update import Progress, UpdateReport
 from qa import wire
 from qa.composition import open_engine, update_index
+from qa.confidence import whole_per_cent
 from qa.engine import Status
-from qa.records import Answer, Response
+from qa.records import Answer, Explanation, Response
 from qa.requests import DEFAULT_K, MAX_K, check
 from qa.settings import Settings, options, settings_from
 
@@ -123,6 +124,7 @@ def index_command(settings: Settings, *, rebuild: bool, as_json: bool) -> None:
 @command("ask", "index", "answers")
 @click.argument("question", nargs=-1, required=True)
 @click.option("-k", type=int, default=DEFAULT_K, show_default=True, help=f"Passages to read, 1 to {MAX_K}.")
+@click.option("--explain", is_flag=True, help="Tell why: ranks, scores, and what was not sure enough to be an answer.")
 @_path_option
 @_type_option
 @_json_option
@@ -131,6 +133,7 @@ def ask(
     *,
     question: Sequence[str],
     k: int,
+    explain: bool,
     paths: Sequence[str],
     media_types: Sequence[str],
     as_json: bool,
@@ -140,12 +143,14 @@ def ask(
     with closing(open_engine(settings)) as engine:
         response = engine.ask(request)
         if as_json:
-            _print_json(wire.response_json(response))
+            _print_json(wire.response_json(response, explain=explain))
             return
         documents = {
             answer.citation.doc_id: engine.document(answer.citation.doc_id).document for answer in response.answers
         }
     _print_answers(response, documents)
+    if explain:
+        _print_explanation(response.explanation)
 
 
 @command("search", "index")
@@ -289,16 +294,43 @@ def _print_answers(response: Response, documents: dict[str, Document]) -> None:
     for number, answer in enumerate(response.answers):
         if number:
             console.print()
-        citation = answer.citation
+        citation, sure = answer.citation, whole_per_cent(answer.confidence)
         console.print(Text(_harmless(answer.text), style="bold"))
         console.print(_in_context(answer, documents[citation.doc_id]))
         console.print(
             Text.assemble(
                 "  ",
                 (f"{citation.doc_id}:{citation.line}", "cyan"),
-                f"  characters {citation.span.start}–{citation.span.end}, confidence {answer.confidence:.0%}",
+                f"  characters {citation.span.start}–{citation.span.end}, confidence {sure}%",
             )
         )
+        for other in answer.citations[1:]:
+            where = f"  characters {other.span.start}–{other.span.end}"
+            console.print(Text.assemble("  also ", (f"{other.doc_id}:{other.line}", "cyan"), where))
+
+
+def _print_explanation(explanation: Explanation) -> None:
+    console = _console()
+    console.print(f"\nAnswers from confidence {explanation.min_confidence:.2f} on (set by {explanation.chosen_by}).")
+    if explanation.silence:
+        console.print(f"No answer: {explanation.silence.replace('_', ' ')}.")
+    for number, candidate in enumerate(explanation.candidates, start=1):
+        sure = f"confidence {candidate.confidence:.3f}, share {candidate.evidence.share:.3f}"
+        log_odds = f"log-odds that its passage answers {candidate.evidence.answerability:.2f}"
+        console.print(Text.assemble(f"{number}. ", (_one_line(candidate.text, 100), "bold"), f"  {sure}, {log_odds}"))
+        for place in candidate.places:
+            hit = place.hit
+            scored = f"start {place.scored.start_score:.2f}, end {place.scored.end_score:.2f}"
+            ranks = (
+                f"meaning {hit.dense_rank or '–'}, words {hit.lexical_rank or '–'}, fused {hit.rank} ({hit.score:.4f})"
+            )
+            console.print(
+                Text.assemble(
+                    "   ",
+                    (f"{hit.passage.doc_id} [{place.span.start}:{place.span.end}]", "cyan"),
+                    f"  {scored}, no answer {place.reading.no_answer:.2f}; {ranks}",
+                )
+            )
 
 
 def _in_context(answer: Answer, document: Document, width: int = 90) -> Text:

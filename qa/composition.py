@@ -13,7 +13,9 @@ from index.store.folder import current_database, has_index
 from index.store.schema import check_encoder
 from index.update import Progress, UpdateReport, update
 from qa.engine import Engine, Source
-from qa.reader import open_sentence_reader
+from qa.reader import Reader
+from qa.readers import open_reader
+from qa.requests import check_thresholds
 from qa.settings import Settings
 
 
@@ -56,8 +58,25 @@ def update_index(
     )
 
 
-def open_engine(settings: Settings) -> Engine:
+def open_settled_reader(settings: Settings) -> Reader:
+    """Open the reader that was chosen, and see that it can keep to the threshold that was.
+
+    Raises:
+        ReaderError: It cannot be used.
+        InvalidParameter: Both thresholds are given, or the reader was never measured to be so seldom wrong.
+    """
+    check_thresholds(settings.min_confidence, settings.max_risk)
+    reader = open_reader(settings.reader, offline=not settings.hub, max_answer_tokens=settings.max_answer_tokens)
+    if settings.max_risk is not None:
+        reader.calibration.threshold_for(settings.max_risk)
+    return reader
+
+
+def open_engine(settings: Settings, reader: Reader | None = None) -> Engine:
     """Open the index there is, with the models to search and read it.
+
+    Args:
+        reader: One that is open already.
 
     Raises:
         NoIndex: There is none.
@@ -65,17 +84,17 @@ def open_engine(settings: Settings) -> Engine:
     """
     store = EmbeddedStore(settings.index)
     try:
-        encoder = _encoder_of(store, settings)
+        return Engine(
+            store,
+            _encoder_of(store, settings),
+            reader or open_settled_reader(settings),
+            source=Source(settings.documents, settings.index, store.identity.encoder, settings.max_file_bytes),
+            min_confidence=settings.min_confidence,
+            max_risk=settings.max_risk,
+        )
     except BaseException:
         store.close()
         raise
-    return Engine(
-        store,
-        encoder,
-        open_sentence_reader(encoder),
-        source=Source(settings.documents, settings.index, store.identity.encoder, settings.max_file_bytes),
-        min_confidence=settings.min_confidence,
-    )
 
 
 def _encoder_of(store: EmbeddedStore, settings: Settings) -> Encoder:

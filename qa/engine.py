@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from index.collection import Failure
 from index.encoder import Encoder
 from index.errors import Overloaded
-from index.records import Counts, DocumentSummary, Hit
+from index.records import Counts, Document, DocumentSummary, Hit
 from index.retriever import retrieve
 from index.store.database import Database
 from index.store.protocol import Identity, PassageStore, Snapshot
 from index.update import Progress, UpdateReport, update
-from qa.answering import find_answers
+from qa.answering import Candidate, find_candidates
 from qa.citations import cite
+from qa.confidence import Calibration
 from qa.reader import Reader
-from qa.records import Answer, DocumentView, Response, SearchResponse
-from qa.requests import Request
+from qa.records import Answer, DocumentView, Explanation, Response, SearchResponse
+from qa.requests import Request, check_thresholds
 
 _MAX_WAIT_S = 20.0
 
@@ -37,11 +40,26 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class ReaderStatus:
+    """What reads.
+
+    Attributes:
+        min_confidence: From which on answers are given where a request says nothing of it.
+        risks: What a request may give as `max_risk`, ascending, and what lies between.
+    """
+
+    name: str
+    min_confidence: float
+    risks: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What the index holds.
 
     Attributes:
         root: The folder of documents.
+        reader: None where nothing is opened to read.
     """
 
     index_version: int
@@ -49,9 +67,10 @@ class Status:
     encoder: str
     root: str
     failures: tuple[Failure, ...]
+    reader: ReaderStatus | None = None
 
     @classmethod
-    def of(cls, snapshot: Snapshot | Database, identity: Identity) -> Status:
+    def of(cls, snapshot: Snapshot | Database, identity: Identity, *, reader: ReaderStatus | None = None) -> Status:
         """Return the status of one version of an index, or of the truth itself."""
         return cls(
             snapshot.index_version,
@@ -59,6 +78,7 @@ class Status:
             identity.encoder,
             identity.root,
             tuple(snapshot.failures()),
+            reader,
         )
 
 
@@ -94,13 +114,24 @@ class Engine:
         *,
         source: Source,
         min_confidence: float | None = None,
+        max_risk: float | None = None,
     ) -> None:
-        """Take over the store; the encoder is the one that the store's index was made with."""
+        """Take over the store; the encoder is the one that the store's index was made with.
+
+        Args:
+            min_confidence, max_risk: For requests that say nothing of it, as in `Request`.
+
+        Raises:
+            InvalidParameter: They are out of range, or the reader was never measured to be so seldom wrong.
+        """
+        check_thresholds(min_confidence, max_risk)
         self._store = store
         self._encoder = encoder
         self._reader = reader
         self._source = source
-        self._min_confidence = min_confidence
+        self._threshold = _threshold(reader.calibration, min_confidence, max_risk) or Threshold(
+            reader.calibration.min_confidence, "reader"
+        )
         # The models use all cores by themselves: two questions at once would take longer for both.
         self._models = threading.Semaphore(1)
 
@@ -127,21 +158,20 @@ class Engine:
             Overloaded: Too many questions wait already.
         """
         watch = _Stopwatch()
+        threshold = _threshold(self._reader.calibration, request.min_confidence, request.max_risk) or self._threshold
         with self._store.snapshot() as snapshot:
             hits = self._retrieve(snapshot, request, watch)
             with watch.stage("read"), self._model_turn():
-                found = find_answers(request.text, hits, self._reader, min_confidence=self._min_confidence)
+                candidates = find_candidates(request.text, hits, self._reader)
+            given = [candidate for candidate in candidates if candidate.confidence >= threshold.min_confidence]
+            if threshold.chosen_by == "max_risk":
+                given = given[:1]  # how often the others are wrong was not measured
             with watch.stage("cite"):
-                documents = {doc_id: snapshot.document(doc_id) for doc_id in {c.hit.passage.doc_id for c in found}}
-                citations = [
-                    cite(documents[candidate.hit.passage.doc_id], candidate.span, passage=candidate.hit.passage)
-                    for candidate in found
-                ]
-            answers = tuple(
-                Answer(citation.quote, candidate.confidence, citation, candidate.hit)
-                for candidate, citation in zip(found, citations, strict=True)
-            )
-            return Response(request.text, answers, tuple(hits), snapshot.index_version, watch.stopped())
+                document = cache(snapshot.document)
+                answers = tuple(_answer(candidate, document) for candidate in given)
+            silence = None if answers else _silence(hits, candidates)
+            explanation = Explanation(tuple(candidates), threshold.min_confidence, threshold.chosen_by, silence)
+            return Response(request.text, answers, tuple(hits), explanation, snapshot.index_version, watch.stopped())
 
     def search(self, request: Request) -> SearchResponse:
         """Return the passages that are nearest to a query.
@@ -177,7 +207,9 @@ class Engine:
     def status(self) -> Status:
         """Return what the index holds and what it could not take in."""
         with self._store.snapshot() as snapshot:
-            return Status.of(snapshot, self._store.identity)
+            risks = tuple(risk.max_risk for risk in self._reader.calibration.risks)
+            reader = ReaderStatus(self._reader.name, self._threshold.min_confidence, risks)
+            return Status.of(snapshot, self._store.identity, reader=reader)
 
     def update(self, on_progress: Callable[[Progress], None] = lambda _: None) -> UpdateReport:
         """Bring the index up to the folder; questions are answered meanwhile, and see the result after.
@@ -214,3 +246,29 @@ class Engine:
             yield
         finally:
             self._models.release()
+
+
+def _answer(candidate: Candidate, document: Callable[[str], Document]) -> Answer:
+    citations = tuple(
+        cite(document(place.hit.passage.doc_id), place.span, passage=place.hit.passage) for place in candidate.places
+    )
+    return Answer(citations[0].quote, candidate.confidence, citations, candidate.places[0].hit)
+
+
+def _silence(hits: Sequence[Hit], candidates: Sequence[Candidate]) -> str:
+    if candidates:
+        return "not_confident"
+    return "nothing_to_cite" if hits else "nothing_found"
+
+
+class Threshold(NamedTuple):
+    """From which confidence on an answer is given, and what set it."""
+
+    min_confidence: float
+    chosen_by: str
+
+
+def _threshold(calibration: Calibration, min_confidence: float | None, max_risk: float | None) -> Threshold | None:
+    if max_risk is not None:
+        return Threshold(calibration.threshold_for(max_risk), "max_risk")
+    return None if min_confidence is None else Threshold(min_confidence, "min_confidence")

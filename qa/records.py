@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from index.records import Document, Hit, Span
+from qa.answering import Candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,39 @@ class Answer:
     """An answer with its evidence.
 
     Attributes:
+        text: As it stands at the best place.
         confidence: Calibrated probability that the answer is right, in [0, 1].
-        hit: The passage it was read in; `citation.span` lies within `hit.passage.span`.
+        citations: Every place that was read where it stands, best first; at least one.
+        hit: The passage of the best; `citation.span` lies within `hit.passage.span`.
     """
 
     text: str
     confidence: float
-    citation: Citation
+    citations: tuple[Citation, ...]
     hit: Hit
+
+    @property
+    def citation(self) -> Citation:
+        """The best place."""
+        return self.citations[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a question was answered so, or not at all.
+
+    Attributes:
+        candidates: What the reader found, best first, given as answers or not.
+        min_confidence: From which confidence on an answer was given.
+        chosen_by: What set that: "reader", "min_confidence" or "max_risk".
+        silence: Why there is no answer: "nothing_found", "nothing_to_cite" or "not_confident"; None where
+            there is one.
+    """
+
+    candidates: tuple[Candidate, ...]
+    min_confidence: float
+    chosen_by: str
+    silence: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +95,7 @@ class Response:
     question: str
     answers: tuple[Answer, ...]
     hits: tuple[Hit, ...]
+    explanation: Explanation
     index_version: int
     took_ms: Mapping[str, float]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ MAX_K = 50
 DEFAULT_K = 5
 MAX_FILTER_VALUES = 50
 _MAX_FILTER_VALUE = 1000
+_FRACTION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,18})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +28,34 @@ class Request:
     Attributes:
         text: Stripped, not empty, at most `MAX_QUESTION` characters.
         k: Passages to find (and read), 1 to `MAX_K`.
+        min_confidence: Answer from this confidence on, in [0, 1].
+        max_risk: Answer where at most this share of answers is wrong, in [0, 1]. At most one of the two is
+            given; with neither it is the service's setting or else the reader's own threshold.
     """
 
     text: str
     k: int
     restriction: Filter
+    min_confidence: float | None = None
+    max_risk: float | None = None
 
 
-def check(text: str, *, k: int = DEFAULT_K, paths: Sequence[str] = (), media_types: Sequence[str] = ()) -> Request:
+def check(
+    text: str,
+    *,
+    k: int = DEFAULT_K,
+    paths: Sequence[str] = (),
+    media_types: Sequence[str] = (),
+    min_confidence: float | None = None,
+    max_risk: float | None = None,
+) -> Request:
     """Return a request that can be answered.
 
     Raises:
         EmptyQuestion: There is no text, or nothing but white space.
         QuestionTooLong: It has more than `MAX_QUESTION` characters.
         InvalidText: It, or a filter, is not Unicode text.
-        InvalidParameter: `k` or a filter is out of range.
+        InvalidParameter: `k`, a filter or a threshold is out of range, or both thresholds are given.
     """
     check_text(text, "the question")
     stripped = text.strip()
@@ -62,7 +77,23 @@ def check(text: str, *, k: int = DEFAULT_K, paths: Sequence[str] = (), media_typ
     for media_type in media_types:
         if media_type not in MEDIA_TYPES:
             raise InvalidParameter(f"there are no documents of type {media_type!r}: there are {', '.join(MEDIA_TYPES)}")
-    return Request(stripped, k, Filter(tuple(path for path in map(check_path, paths) if path), tuple(media_types)))
+    check_thresholds(min_confidence, max_risk)
+    restriction = Filter(tuple(path for path in map(check_path, paths) if path), tuple(media_types))
+    return Request(stripped, k, restriction, min_confidence, max_risk)
+
+
+def check_thresholds(min_confidence: float | None, max_risk: float | None) -> None:
+    """Raise unless at most one of them is given, and it is in [0, 1].
+
+    Raises:
+        InvalidParameter: It is not so.
+    """
+    if min_confidence is not None and max_risk is not None:
+        raise InvalidParameter("min_confidence and max_risk are two ways to say the same: give one of them")
+    for name, value in (("min_confidence", min_confidence), ("max_risk", max_risk)):
+        # Not `value < 0 or value > 1`, by which NaN would pass.
+        if value is not None and not 0 <= value <= 1:
+            raise InvalidParameter(f"{name} is {value:g}: it has to be a number from 0 to 1")
 
 
 def check_path(path: str) -> str:
@@ -93,6 +124,28 @@ def check_text(text: str, what: str) -> None:
         raise InvalidText(
             f"{what} holds half a surrogate pair at character {error.start}: send valid Unicode"
         ) from error
+
+
+def parse_fraction(value: str, what: str) -> float:
+    """Return the number that a text says; that it is from 0 to 1 is checked with the request.
+
+    Raises:
+        InvalidParameter: It says none.
+    """
+    if not _FRACTION.fullmatch(value):
+        raise InvalidParameter(f"{what} is {value[:40]!r}: it has to be a number from 0 to 1, such as 0.05")
+    return float(value)
+
+
+def parse_switch(value: str, what: str) -> bool:
+    """Return whether a text says 1 or 0.
+
+    Raises:
+        InvalidParameter: It says neither.
+    """
+    if value not in ("0", "1"):
+        raise InvalidParameter(f"{what} is {value[:40]!r}: it has to be 1 or 0")
+    return value == "1"
 
 
 def parse_number(value: str, what: str) -> int:

@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from index.collection import MAX_FILE_BYTES
+from qa.readers import EMBEDDED
+from qa.span_reader import MAX_ANSWER_TOKENS
 
 PREFIX = "CITESPAN_"
 
@@ -23,7 +25,10 @@ class Settings:
     encoder: str | None
     hub: bool
     max_file_bytes: int
+    reader: str
     min_confidence: float | None
+    max_risk: float | None
+    max_answer_tokens: int
     host: str
     port: int
     allowed_host: tuple[str, ...]
@@ -85,13 +90,35 @@ SETTINGS = (
         "Without it the embedded all-MiniLM-L6-v2; an existing index names its own.",
         "index",
     ),
-    Setting("hub", bool, False, "Allow the encoder to be fetched from the Hugging Face hub.", "index", is_flag=True),
+    Setting("hub", bool, False, "Allow models to be fetched from the Hugging Face hub.", "index", is_flag=True),
     Setting("max_file_bytes", click.IntRange(min=1), MAX_FILE_BYTES, "Files over this size are not read.", "index"),
+    Setting(
+        "reader",
+        str,
+        EMBEDDED,
+        "Reader: the embedded one, a folder with an extractive question answering model of transformers, or with "
+        "--hub a model's id.",
+        "answers",
+    ),
     Setting(
         "min_confidence",
         click.FloatRange(0, 1),
         None,
         "Answer only from this confidence on. Without it the reader's own threshold, chosen on data.",
+        "answers",
+    ),
+    Setting(
+        "max_risk",
+        click.FloatRange(0, 1),
+        None,
+        "Answer only where at most this share of answers is wrong, as it was measured: 0.05 for one of twenty.",
+        "answers",
+    ),
+    Setting(
+        "max_answer_tokens",
+        click.IntRange(1, 200),
+        MAX_ANSWER_TOKENS,
+        "The longest answer, in word pieces.",
         "answers",
     ),
     Setting("host", str, "127.0.0.1", "Address to serve on.", "server"),

@@ -12,8 +12,9 @@ from urllib.parse import quote, urlencode
 from index.collection import Failure
 from index.records import DocumentSummary, Hit, Span
 from index.update import UpdateReport
-from qa.engine import Status
-from qa.records import Answer, Citation, DocumentView, Response, SearchResponse
+from qa.answering import Candidate, Place
+from qa.engine import ReaderStatus, Status
+from qa.records import Answer, Citation, DocumentView, Explanation, Response, SearchResponse
 
 # JSON has no static shape that says more than this.
 Json = dict[str, Any]
@@ -27,12 +28,14 @@ def document_url(doc_id: str, span: Span | None = None) -> str:
     return f"/documents/{quote(doc_id)}{query}"
 
 
-def response_json(response: Response) -> Json:
-    """Return what `ask` answers."""
+def response_json(response: Response, *, explain: bool = False) -> Json:
+    """Return what `ask` answers; explained, also why."""
+    explanation = {"explanation": _explanation(response.explanation)} if explain else {}
     return {
         "question": response.question,
         "answers": [_answer(answer) for answer in response.answers],
         "passages": [_hit(hit) for hit in response.hits],
+        **explanation,
         "offsets": OFFSETS,
         "index_version": response.index_version,
         "took_ms": dict(response.took_ms),
@@ -88,6 +91,7 @@ def status_json(status: Status) -> Json:
         "n_failed": status.counts.n_failed,
         "encoder": status.encoder,
         "root": status.root,
+        "reader": _reader(status.reader),
         "others": [_failure(failure) for failure in status.failures],
     }
 
@@ -119,12 +123,56 @@ def problem_json(code: str, detail: str, *, status: int, title: str) -> Json:
     }
 
 
+def _reader(reader: ReaderStatus | None) -> Json | None:
+    if reader is None:
+        return None
+    return {"name": reader.name, "min_confidence": reader.min_confidence, "risks": list(reader.risks)}
+
+
 def _answer(answer: Answer) -> Json:
     return {
         "text": answer.text,
         "confidence": round(answer.confidence, 4),
         "citation": _citation(answer.citation),
+        "citations": [_citation(citation) for citation in answer.citations],
         "passage_rank": answer.hit.rank,
+    }
+
+
+def _explanation(explanation: Explanation) -> Json:
+    return {
+        "min_confidence": explanation.min_confidence,
+        "chosen_by": explanation.chosen_by,
+        "silence": explanation.silence,
+        "candidates": [_candidate(candidate) for candidate in explanation.candidates],
+    }
+
+
+def _candidate(candidate: Candidate) -> Json:
+    evidence = candidate.evidence
+    return {
+        "text": candidate.text,
+        "confidence": round(candidate.confidence, 4),
+        "answerability": round(evidence.answerability, 4),
+        "share": round(evidence.share, 6),
+        "places": [_place(place) for place in candidate.places],
+    }
+
+
+def _place(place: Place) -> Json:
+    hit = place.hit
+    return {
+        "doc_id": hit.passage.doc_id,
+        "start": place.span.start,
+        "end": place.span.end,
+        "passage_rank": hit.rank,
+        "dense_rank": hit.dense_rank,
+        "lexical_rank": hit.lexical_rank,
+        "fused_score": round(hit.score, 6),
+        "start_score": round(place.scored.start_score, 4),
+        "end_score": round(place.scored.end_score, 4),
+        "null_score": round(place.reading.no_answer, 4),
+        "share": round(place.share, 6),
     }
 
 

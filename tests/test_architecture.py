@@ -12,6 +12,8 @@ MODULES = {
     for path in [ROOT / "serve.py", *(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))]
 }
 
+SERVED = {name: tree for name, tree in MODULES.items() if not name.startswith("training/")}
+
 MAY_IMPORT = {
     "index": {"index"},
     "qa": {"index", "qa"},
@@ -21,6 +23,7 @@ MAY_IMPORT = {
 }
 OURS = {"index", "qa", "serve", "training", "benchmarks", "tests"}
 
+# Training is the other way about: it makes what the others load.
 OWNERS = {
     "faiss": "index/store/vectors.py",
     "tantivy": "index/store/words.py",
@@ -30,7 +33,7 @@ OWNERS = {
     "safetensors": "index/weights.py",
     "sentence_transformers": "index/sentence_models.py",
     "tokenizers": "index/tokens.py",
-    "transformers": "index/sentence_models.py",
+    "transformers": "index/sentence_models.py qa/transformers_model.py",
     "huggingface_hub": "index/model_files.py",
     "sentencex": "index/sentences.py",
     "charset_normalizer": "index/parsing/encoding.py",
@@ -61,8 +64,8 @@ def test_imports_point_inwards(name):
 
 @pytest.mark.parametrize("library", sorted(OWNERS))
 def test_a_library_is_imported_by_the_module_that_owns_it_and_no_other(library):
-    found = {name for name, tree in MODULES.items() if library in {module.split(".")[0] for module in imported(tree)}}
-    assert found == {OWNERS[library]}
+    found = {name for name, tree in SERVED.items() if library in {module.split(".")[0] for module in imported(tree)}}
+    assert found == set(OWNERS[library].split())
 
 
 def test_flask_is_known_to_the_web_package_alone():
@@ -72,7 +75,7 @@ def test_flask_is_known_to_the_web_package_alone():
 
 
 def test_torch_is_not_imported_where_the_program_starts():
-    for name, tree in MODULES.items():
+    for name, tree in SERVED.items():
         top = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
         top |= {node.module for node in tree.body if isinstance(node, ast.ImportFrom) if node.module}
         assert not {module.split(".")[0] for module in top} & {"torch", "sentence_transformers", "transformers"}, name

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -6,12 +7,13 @@ from click.testing import CliRunner
 from index.store.folder import current_database
 from qa import cli, composition
 from qa.cli import citespan
-from tests.standins import HashingEncoder, write_files
+from tests.standins import HashingEncoder, OverlapReader, write_files
 
 
 @pytest.fixture(autouse=True)
-def stand_in_encoder(monkeypatch):
+def stand_in_models(monkeypatch):
     monkeypatch.setattr(composition, "open_encoder", lambda name="hashing", **options: HashingEncoder())
+    monkeypatch.setattr(composition, "open_reader", lambda name="overlap", **options: OverlapReader())
 
 
 @pytest.fixture
@@ -81,6 +83,26 @@ def test_ask_says_so_when_the_documents_do_not(run):
     result = run("ask", "Who composed zarzuelas?", "--min-confidence", "0.99")
     assert result.exit_code == 0
     assert result.stdout.startswith("The documents do not say.\nNearest passage: ")
+
+
+def test_ask_explains_itself(run):
+    run("index")
+    result = run("ask", "When was the bridge opened?", "--explain")
+    assert "Answers from confidence 0.50 on (set by reader)." in result.stdout
+    assert "1. The bridge opened in 1890.  confidence 0." in result.stdout
+    assert re.search(
+        r"news/bridge\.md \[\d+:\d+\]  start [\d.]+, end 0\.00, no answer 4\.00; meaning \d", result.stdout
+    )
+    assert "explanation" in json.loads(run("ask", "opened?", "--explain", "--json").stdout)
+    assert "No answer: not confident." in run("ask", "Who composed zarzuelas?", "--explain").stdout
+
+
+def test_how_seldom_answers_may_be_wrong_is_a_setting(run):
+    run("index")
+    chosen = json.loads(run("ask", "opened?", "--max-risk", "0.1", "--explain", "--json").stdout)["explanation"]
+    assert (chosen["min_confidence"], chosen["chosen_by"]) == (0.9, "max_risk")
+    assert "parameter_invalid" in run("ask", "opened?", "--max-risk", "0.001").stderr
+    assert "parameter_invalid" in run("ask", "opened?", "--max-risk", "0.1", "--min-confidence", "0.1").stderr
 
 
 def test_ask_and_search_can_be_restricted(run):

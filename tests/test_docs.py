@@ -55,7 +55,7 @@ def test_every_route_and_every_json_field_of_the_api_is_documented(tmp_path):
         assert route.replace("<path:doc_id>", "<doc_id>") in API
     client = app.test_client()
     bodies = [
-        client.get("/api/v1/ask?question=When was the bridge opened?").get_json(),
+        client.get("/api/v1/ask?question=When was the bridge opened?&explain=1").get_json(),
         client.get("/api/v1/search?query=bridge").get_json(),
         client.get("/api/v1/documents").get_json(),
         client.get("/api/v1/documents/a.txt").get_json(),

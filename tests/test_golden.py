@@ -77,13 +77,14 @@ def test_every_cited_quote_is_exactly_in_its_document(engine, responses):
     n_cited = 0
     for response in responses.values():
         for answer in response.answers:
-            citation = answer.citation
-            assert citation.quote == citation.span.of(engine.document(citation.doc_id).document.text) == answer.text
-            n_cited += 1
+            assert answer.text == answer.citation.quote
+            for place in answer.citations:
+                assert place.quote == place.span.of(engine.document(place.doc_id).document.text)
+                n_cited += 1
     assert n_cited > len(ANSWERABLE) / 2
 
 
 def test_the_president_met_the_president_on_7_february(responses):
     first = responses["macron-when"].answers[0]
     assert first.citation.doc_id == "news/macron-in-moscow.md"
-    assert "7 February 2022" in first.text
+    assert first.text in ("7 February 2022", "Monday, 7 February 2022")

@@ -66,7 +66,7 @@ def test_the_wheel_holds_code_weights_and_pages_and_no_documents(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "serve.py",
-        "qa/weights/sentence_reader.json",
+        "qa/weights/reader/model.safetensors",
         "qa/web/templates/error.html",
         "qa/web/static/style.css",
     } <= names
@@ -93,4 +93,4 @@ def test_the_installed_command_answers_in_an_empty_directory(citespan, tmp_path)
     assert indexed.returncode == 0, indexed.stderr
     result = run(citespan, tmp_path, "ask", "When was the Forth Bridge opened?", "--json")
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["answers"][0]["text"] == "The Forth Bridge was opened on 4 March 1890."
+    assert json.loads(result.stdout)["answers"][0]["text"] == "4 March 1890"

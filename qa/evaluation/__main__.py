@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
@@ -17,7 +17,6 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from index.encoder import open_encoder
 from qa.cli import Commands, prepare_process, print_report, progress_bars
 from qa.composition import open_engine, update_index
 from qa.evaluation.bootstrap import Bootstrap
@@ -33,11 +32,11 @@ from qa.evaluation.datasets import (
 from qa.evaluation.report import about_table, measures_table, misses_table, reliability_table, report_json
 from qa.evaluation.runs import ask_engine, ask_reader
 from qa.evaluation.summary import Report, Terms, reader_report, service_report
-from qa.reader import open_sentence_reader
+from qa.readers import EMBEDDED, open_reader
 from qa.requests import DEFAULT_K, MAX_K
 from qa.settings import settings_from
 
-_WEIGHTS = Path(str(files("qa"))) / "weights" / "sentence_reader.json"
+_WEIGHTS = Path(str(files("qa"))) / "weights" / "reader" / "calibration.json"
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -64,7 +63,7 @@ def with_choices(function: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--right-from",
         type=click.FloatRange(0, 1, min_open=True),
-        default=1.0,
+        default=0.5,
         show_default=True,
         help="F1 from which on an answer counts as right, for confidence and misses; 1: all its words, no others.",
     )
@@ -105,6 +104,9 @@ _articles_option = click.option(
     default=_WEIGHTS,
     help="JSON file whose “reported_on_articles” are asked about. Without it, those that the reader was not fitted on.",
 )
+_reader_option = click.option(
+    "--reader", "reader_name", default=EMBEDDED, show_default=True, help="Reader, as `citespan serve` takes it."
+)
 _k_option = click.option(
     "-k", type=click.IntRange(1, MAX_K), default=DEFAULT_K, show_default=True, help="Passages that are read."
 )
@@ -119,13 +121,16 @@ def evaluation() -> None:
 @click.argument("questions_file", metavar="QUESTIONS", type=_FILE)
 @_articles_option
 @click.option("--all-articles", is_flag=True, help="Ask about all articles of the file.")
+@_reader_option
 @with_choices
-def reader_command(choices: Choices, *, questions_file: Path, articles_file: Path, all_articles: bool) -> None:
+def reader_command(
+    choices: Choices, *, questions_file: Path, articles_file: Path, all_articles: bool, reader_name: str
+) -> None:
     """Ask the reader the QUESTIONS, a file in SQuAD's form, each of its own paragraph."""
     questions = read_squad(questions_file)
     if not all_articles:
         questions = select(questions, read_reported_articles(articles_file))
-    reader = open_sentence_reader(open_encoder())
+    reader = open_reader(reader_name)
     predictions = [ask_reader(reader, question) for question in _progress(_drawn(questions, choices))]
     terms = choices.terms(reader.calibration.min_confidence)
     _deliver(reader_report("reader", predictions, terms, about={"questions": questions_file.name}), choices)
@@ -143,18 +148,24 @@ def reader_command(choices: Choices, *, questions_file: Path, articles_file: Pat
     help="Folder for the articles as documents and for their index. Kept: both are made once.",
 )
 @_k_option
+@_reader_option
 @with_choices
 def open_command(
-    choices: Choices, *, questions_file: Path, archive: Path, articles_file: Path, collection: Path, k: int
+    choices: Choices,
+    *,
+    questions_file: Path,
+    archive: Path,
+    articles_file: Path,
+    collection: Path,
+    k: int,
+    reader_name: str,
 ) -> None:
     """Ask the whole service the answerable QUESTIONS over all ARTICLES, an archive of texts, as one collection."""
     chosen = select(read_squad(questions_file), read_reported_articles(articles_file))
     questions = on_documents([question for question in chosen if question.is_answerable])
     write_articles(read_articles(archive), collection / "documents")
-    report = _ask_service(
-        "open", questions, choices, documents=collection / "documents", index=collection / "index", k=k
-    )
-    _deliver(report, choices)
+    settings = {"documents": collection / "documents", "index": collection / "index", "reader": reader_name}
+    _deliver(_ask_service("open", questions, choices, settings, k=k), choices)
 
 
 @evaluation.command("golden")
@@ -166,23 +177,27 @@ def open_command(
     "--index", type=_FOLDER, default=Path("var/golden"), show_default=True, help="Folder of their index; kept."
 )
 @_k_option
+@_reader_option
 @with_choices
-def golden_command(choices: Choices, *, questions_file: Path, documents: Path, index: Path, k: int) -> None:
+def golden_command(
+    choices: Choices, *, questions_file: Path, documents: Path, index: Path, k: int, reader_name: str
+) -> None:
     """Ask the whole service the QUESTIONS on one's own documents, and list what it misses.
 
     The file has SQuAD's form, and the id of the document where SQuAD has the article's title.
     """
     questions = read_squad(questions_file)
-    report = _ask_service("golden", questions, choices, documents=documents, index=index, k=k)
+    settings = {"documents": documents, "index": index, "reader": reader_name}
+    report = _ask_service("golden", questions, choices, settings, k=k)
     _deliver(report, choices)
     Console().print(misses_table(report))
 
 
 def _ask_service(
-    name: str, questions: Sequence[Question], choices: Choices, *, documents: Path, index: Path, k: int
+    name: str, questions: Sequence[Question], choices: Choices, chosen: Mapping[str, object], *, k: int
 ) -> Report:
     # No answer is held back by the engine: the threshold is applied when it is measured.
-    settings = settings_from({"documents": documents, "index": index, "min_confidence": 0.0})
+    settings = settings_from({**chosen, "min_confidence": 0.0})
     with progress_bars() as on_progress:
         print_report(update_index(settings, on_progress=on_progress))
     with closing(open_engine(settings)) as engine:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from index.records import Hit, Passage, Span
-from qa.answering import find_answers
+from qa.answering import find_candidates
 from qa.engine import Engine
-from qa.evaluation.datasets import Question, locate, title_of
+from qa.evaluation.datasets import Question, locate
 from qa.evaluation.measures import holds_answer
 from qa.reader import Reader
-from qa.records import Answer
+from qa.records import Citation
 from qa.requests import check
 
 DEPTH = 20
@@ -37,7 +37,7 @@ class Reply:
     """What the whole service did with a question.
 
     Attributes:
-        n_quotes: Of all answers, the best and the others.
+        n_quotes: Of all answers, the best and the others, at every place that is cited.
         n_exact: Quotes that are, character for character, what their document has at their span.
         answer_rank: Of the first passage that holds a gold answer word for word; None where none of `DEPTH` does.
         evidence_rank: Of the first passage that holds a gold answer in its own paragraph; likewise.
@@ -58,15 +58,15 @@ def ask_reader(reader: Reader, question: Question) -> Prediction:
     passage = Passage(
         passage_id=1,
         doc_id=question.article,
-        title=title_of(question.article),
+        title=question.article,  # which, being the file's name, is not read: the paragraph is all that is given
         media_type="text/plain",
         span=Span(0, len(text)),
         text=text,
         heading="",
     )
     hit = Hit(passage, rank=1, score=1.0, dense_rank=1, lexical_rank=1)
-    found = find_answers(question.text, [hit], reader, min_confidence=0)
-    return _prediction(question, [(answer.span.of(text), answer.confidence) for answer in found])
+    found = find_candidates(question.text, [hit], reader)
+    return _prediction(question, [(candidate.text, candidate.confidence) for candidate in found])
 
 
 def ask_engine(engine: Engine, question: Question, *, k: int) -> Reply:
@@ -80,25 +80,38 @@ def ask_engine(engine: Engine, question: Question, *, k: int) -> Reply:
         UnknownDocument, InvalidEvaluationData: The collection lacks the question's document or paragraph.
     """
     response = engine.ask(check(question.text, k=k))
+    citations = [citation for answer in response.answers for citation in answer.citations]
     hits = engine.search(check(question.text, k=DEPTH)).hits
-    golds = locate(question, engine.document(question.article).document.text)
+    text = engine.document(question.article).document.text
     return Reply(
         _prediction(question, [(answer.text, answer.confidence) for answer in response.answers]),
-        n_quotes=len(response.answers),
-        n_exact=sum(is_exact(engine, answer) for answer in response.answers),
+        n_quotes=len(citations),
+        n_exact=sum(is_exact(engine, citation) for citation in citations),
         answer_rank=_first(hit.rank for hit in hits if holds_answer(hit.passage.text, question.golds)),
-        evidence_rank=_first(
-            hit.rank for hit in hits if hit.passage.doc_id == question.article and _holds(hit.passage.span, golds)
-        ),
+        evidence_rank=evidence_rank(hits, question, text),
         took_ms=response.took_ms["total"],
     )
 
 
-def is_exact(engine: Engine, answer: Answer) -> bool:
-    """Return whether an answer is a quote of what its document has at its citation's span."""
-    text = engine.document(answer.citation.doc_id).document.text
-    span = answer.citation.span
-    return answer.text == answer.citation.quote == text[span.start : span.end]
+def evidence_rank(hits: Sequence[Hit], question: Question, text: str) -> int | None:
+    """Return the rank of the first passage that holds a gold answer in its own paragraph; None where none does.
+
+    Args:
+        text: Of the document that the question was asked of.
+
+    Raises:
+        InvalidEvaluationData: The document lacks the question's paragraph.
+    """
+    golds = locate(question, text)
+    return _first(
+        hit.rank for hit in hits if hit.passage.doc_id == question.article and _holds(hit.passage.span, golds)
+    )
+
+
+def is_exact(engine: Engine, citation: Citation) -> bool:
+    """Return whether a citation quotes what its document has at its span."""
+    text = engine.document(citation.doc_id).document.text
+    return citation.quote == text[citation.span.start : citation.span.end]
 
 
 def _prediction(question: Question, answers: Sequence[tuple[str, float]]) -> Prediction:

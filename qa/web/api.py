@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from flask import Blueprint, request
@@ -11,7 +11,10 @@ from werkzeug.datastructures import MultiDict
 from index.errors import EmptyQuestion, InvalidParameter, InvalidRequest, UnknownParameter
 from qa import wire
 from qa.engine import Engine
-from qa.requests import DEFAULT_K, Request, check, parse_number
+from qa.requests import DEFAULT_K, Request, check, parse_fraction, parse_number, parse_switch
+
+OF_ASKING = ("min_confidence", "max_risk", "explain")
+"""What a question may say beyond what a search may."""
 
 
 def api(engine: Engine) -> Blueprint:
@@ -20,11 +23,14 @@ def api(engine: Engine) -> Blueprint:
 
     @blueprint.get("/ask")
     def ask_get() -> wire.Json:
-        return wire.response_json(engine.ask(request_of_query(request.args, "question")))
+        asked = request_of_query(request.args, "question", also=OF_ASKING)
+        return wire.response_json(engine.ask(asked), explain=wants_explanation(request.args))
 
     @blueprint.post("/ask")
     def ask_post() -> wire.Json:
-        return wire.response_json(engine.ask(_request_of_body("question")))
+        body = _json_object(("question", *OF_ASKING))
+        explain = _of_kind(body.get("explain", False), bool, "explain", "true or false")
+        return wire.response_json(engine.ask(_request_of_body(body, "question")), explain=explain)
 
     @blueprint.get("/search")
     def search_get() -> wire.Json:
@@ -32,7 +38,7 @@ def api(engine: Engine) -> Blueprint:
 
     @blueprint.post("/search")
     def search_post() -> wire.Json:
-        return wire.search_json(engine.search(_request_of_body("query")))
+        return wire.search_json(engine.search(_request_of_body(_json_object(("query",)), "query")))
 
     @blueprint.get("/documents")
     def documents() -> wire.Json:
@@ -66,13 +72,13 @@ def request_of_query(query: MultiDict[str, str], text_name: str, *, also: Collec
     """Return the request that a URL's query makes: `text_name`, and optionally k, path and media_type.
 
     Args:
-        also: Further names that the caller reads itself.
+        also: Further names that are taken, those of `OF_ASKING` for a question.
 
     Raises:
         InputError: It makes none.
     """
     refuse_unknown(query, (text_name, "k", "path", "media_type", *also))
-    for name in (text_name, "k"):
+    for name in (text_name, "k", *also):
         if len(query.getlist(name)) > 1:
             raise InvalidParameter(f"{name} is given {len(query.getlist(name))} times: give it once")
     return check(
@@ -80,7 +86,22 @@ def request_of_query(query: MultiDict[str, str], text_name: str, *, also: Collec
         k=parse_number(query["k"], "k") if "k" in query else DEFAULT_K,
         paths=[path for path in query.getlist("path") if path],
         media_types=[media_type for media_type in query.getlist("media_type") if media_type],
+        min_confidence=_fraction(query, "min_confidence"),
+        max_risk=_fraction(query, "max_risk"),
     )
+
+
+def _fraction(query: MultiDict[str, str], name: str) -> float | None:
+    return parse_fraction(query[name], name) if name in query else None
+
+
+def wants_explanation(query: MultiDict[str, str]) -> bool:
+    """Return whether a URL's query asks for an explanation.
+
+    Raises:
+        InvalidParameter: `explain` says neither 1 nor 0.
+    """
+    return parse_switch(query.get("explain", "0"), "explain")
 
 
 def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
@@ -95,10 +116,7 @@ def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
             raise UnknownParameter(f"there is no parameter {name[:100]!r}: {takes}")
 
 
-def _request_of_body(text_name: str) -> Request:
-    refuse_unknown(request.args, ())
-    body = _json_object()
-    refuse_unknown(body, (text_name, "k", "filters"))
+def _request_of_body(body: dict[str, Any], text_name: str) -> Request:
     if text_name not in body:
         raise EmptyQuestion(f'there is no {text_name}: send a body such as {{"{text_name}": "When did it open?"}}')
     filters = _of_kind(body.get("filters", {}), dict, "filters", "an object")
@@ -108,10 +126,24 @@ def _request_of_body(text_name: str) -> Request:
         k=_of_kind(body.get("k", DEFAULT_K), int, "k", "a whole number"),
         paths=_strings(filters, "paths"),
         media_types=_strings(filters, "media_types"),
+        min_confidence=_number(body, "min_confidence"),
+        max_risk=_number(body, "max_risk"),
     )
 
 
-def _json_object() -> dict[str, Any]:
+def _number(body: dict[str, Any], name: str) -> float | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    # Checked before it becomes a float, for which a whole number may be too large.
+    if not 0 <= _of_kind(value, (int, float), name, "a number from 0 to 1") <= 1:
+        raise InvalidParameter(f"{name} has to be a number from 0 to 1")
+    return float(value)
+
+
+def _json_object(names: Sequence[str]) -> dict[str, Any]:
+    """Return the request's body: filters, k and some other names, no more."""
+    refuse_unknown(request.args, ())
     if not request.is_json:
         raise InvalidRequest("the body has to be JSON: send it with Content-Type: application/json")
     try:
@@ -120,6 +152,7 @@ def _json_object() -> dict[str, Any]:
         body = None
     if not isinstance(body, dict):
         raise InvalidRequest('the body is no JSON object: send one, such as {"question": "When did it open?"}')
+    refuse_unknown(body, (*names, "k", "filters"))
     return body
 
 
@@ -128,7 +161,10 @@ def _strings(filters: dict[str, Any], name: str) -> list[str]:
     return [_of_kind(value, str, f"filters.{name}", "a list of strings") for value in values]
 
 
-def _of_kind(value: Any, kind: type[Any], name: str, description: str) -> Any:  # a JSON value may be anything
-    if not isinstance(value, kind) or isinstance(value, bool):
+def _of_kind(
+    value: Any, kind: type[Any] | tuple[type[Any], ...], name: str, description: str
+) -> Any:  # a JSON value may be anything
+    # To Python a truth value is a number.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise InvalidParameter(f"{name} has to be {description}")
     return value

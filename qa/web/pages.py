@@ -11,37 +11,47 @@ from index.records import Document, Span
 from qa.engine import Engine
 from qa.requests import check_path, check_text, parse_number
 from qa.web import views
-from qa.web.api import refuse_unknown, request_of_query
+from qa.web.api import OF_ASKING, refuse_unknown, request_of_query, wants_explanation
 from qa.web.problems import status_of
 from qa.wire import document_url
 
-_OPTIONAL = ("k", "path", "media_type")
+_OPTIONAL = ("k", "path", "media_type", *OF_ASKING)
 
 
 def pages(engine: Engine) -> Blueprint:
     """Return the routes of the pages."""
     blueprint = Blueprint("pages", __name__)
-    for words in (views.counted, views.duration, views.confidence, views.below, views.kind_of_file, views.sentence):
+    for words in (
+        views.counted,
+        views.duration,
+        views.confidence,
+        views.per_cent,
+        views.below,
+        views.kind_of_file,
+        views.sentence,
+    ):
         blueprint.add_app_template_filter(words)
     blueprint.add_app_template_global(document_url, "document_url")
 
     @blueprint.get("/")
     def ask() -> str | tuple[str, int]:
-        form = views.Form.of(request.args, engine.media_types())
+        form = views.Form.of(request.args, engine.media_types(), engine.reader.calibration.risks)
         if "q" not in request.args:
             refuse_unknown(request.args, _OPTIONAL)
             return render_template("start.html", form=form, listing=views.Listing.of(engine.documents()))
         try:
-            asked = request_of_query(_without_blanks(request.args), "q")
+            query = _without_blanks(request.args)
+            asked, explain = request_of_query(query, "q", also=OF_ASKING), wants_explanation(query)
+            response = engine.ask(asked)
         except InputError as error:
             return render_template("refused.html", form=form, error=error), status_of(error)
-        response = engine.ask(asked)
         return render_template(
             "answers.html" if response.answers else "no_answer.html",
             form=form,
             response=response,
             answers=[views.AnswerView.of(answer) for answer in response.answers],
             others=views.other_hits(response),
+            explanation=views.ExplanationView.of(response.explanation) if explain else None,
         )
 
     @blueprint.get("/documents")

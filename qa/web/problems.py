@@ -22,6 +22,7 @@ from index.errors import (
     InputError,
     NotFoundError,
     Overloaded,
+    ReaderError,
     StoreError,
 )
 from qa.wire import problem_json
@@ -43,6 +44,7 @@ _KINDS: tuple[tuple[type[CitespanError], _Kind], ...] = (
     (CollectionError, _Kind(500, "The folder of documents cannot be read")),
     (StoreError, _Kind(500, "The index cannot be used")),
     (EncoderError, _Kind(500, "The encoder cannot be used")),
+    (ReaderError, _Kind(500, "The reader cannot be used")),
     (CitespanError, _Kind(500, "Something went wrong")),
 )
 

@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+from urllib.parse import urlencode
 
 from werkzeug.datastructures import MultiDict
 
 from index.collection import Failure
 from index.errors import CitespanError, FileError
 from index.records import HEADING_SEPARATOR, DocumentSummary, Hit, Span
-from qa.records import Answer, Citation, Response
+from qa.answering import Candidate
+from qa.confidence import Risk, whole_per_cent
+from qa.records import Answer, Citation, Explanation, Response
 from qa.requests import DEFAULT_K, MAX_K, MAX_QUESTION
 from qa.web.problems import HTTP_CODES, OTHER_HTTP_CODE, status_of
 
@@ -23,6 +26,16 @@ _KINDS_OF_FILE = {"text/plain": "Plain text", "text/markdown": "Markdown", "text
 
 _CONFIDENCES = ((0.75, "High"), (0.45, "Fair"), (0.0, "Low"))
 """From which probability on an answer is spoken of so."""
+
+_WHENCE = {
+    "reader": "which is the reader’s own threshold, chosen on data",
+    "min_confidence": "as was asked for",
+    "max_risk": "from which on no more answers are wrong than was asked for, as it was measured",
+}
+_SILENCES = {
+    "nothing_found": "No passage was found to read.",
+    "nothing_to_cite": "The passages that were found hold nothing to cite.",
+}
 
 _OF_HTTP = {
     "forbidden": "A page of another site sent the request; those are not taken.",
@@ -41,6 +54,7 @@ class Form:
     Attributes:
         paths, media_types: At least one each, "" where nothing was chosen: one control for each.
         choices: The media types to choose from.
+        risks: The shares of wrong answers to choose from, as they stand in a URL.
     """
 
     question: str
@@ -48,23 +62,41 @@ class Form:
     paths: tuple[str, ...]
     media_types: tuple[str, ...]
     choices: tuple[str, ...]
+    min_confidence: str
+    max_risk: str
+    risks: tuple[str, ...]
 
     max_question: ClassVar[int] = MAX_QUESTION
     max_k: ClassVar[int] = MAX_K
 
     @classmethod
-    def of(cls, query: MultiDict[str, str], choices: Iterable[str]) -> Form:
+    def of(cls, query: MultiDict[str, str], choices: Iterable[str], risks: Iterable[Risk]) -> Form:
         """Return the form that a URL's query fills in; `choices` are the media types there are."""
         # Nobody sees a NUL, so nobody could remove it from the box.
         shown = {name: [value.replace("\0", "") for value in query.getlist(name) if value] for name in query}
         media_types = tuple(shown.get("media_type", ()))
+        max_risk = "".join(shown.get("max_risk", [])[:1])
+        known = [f"{risk.max_risk:g}" for risk in risks]
         return cls(
             question="".join(shown.get("q", [])[:1]),
             k="".join(shown.get("k", [])[:1]) or str(DEFAULT_K),
             paths=tuple(shown.get("path", ())) or ("",),
             media_types=media_types or ("",),
             choices=tuple(sorted({*choices, *media_types})),
+            min_confidence="".join(shown.get("min_confidence", [])[:1]),
+            max_risk=max_risk,
+            risks=tuple(known),
         )
+
+    def url(self, **further: object) -> str:
+        """Return the URL of this form's answers, with some further parameters."""
+        asked = [("q", self.question)]
+        asked += [("path", path) for path in self.paths if path]
+        asked += [("media_type", media_type) for media_type in self.media_types if media_type]
+        asked += [("k", self.k)] if self.k != str(DEFAULT_K) else []
+        asked += [("min_confidence", self.min_confidence)] if self.min_confidence else []
+        asked += [("max_risk", self.max_risk)] if self.max_risk else []
+        return "/?" + urlencode([*asked, *further.items()])
 
     @property
     def has_filter(self) -> bool:
@@ -73,7 +105,7 @@ class Form:
     @property
     def is_special(self) -> bool:
         """Whether anything but the question was chosen."""
-        return self.has_filter or self.k != str(DEFAULT_K)
+        return self.has_filter or self.k != str(DEFAULT_K) or bool(self.max_risk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +128,53 @@ class MarkedText:
 
 @dataclass(frozen=True, slots=True)
 class AnswerView:
-    """An answer with its quote marked inside its passage."""
+    """An answer with its quote marked inside its passage.
+
+    Attributes:
+        elsewhere: The other places where the same answer was read.
+    """
 
     passage: MarkedText
     confidence: float
     citation: Citation
+    elsewhere: tuple[Citation, ...]
 
     @classmethod
     def of(cls, answer: Answer) -> AnswerView:
         """Return the view: the citation's span counts from the document's start, the passage's text from its own."""
         passage = answer.hit.passage
         marked = MarkedText.of(passage.text, answer.citation.span.shifted(-passage.span.start))
-        return cls(marked, answer.confidence, answer.citation)
+        return cls(marked, answer.confidence, answer.citation, answer.citations[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class ExplanationView:
+    """Why a question was answered so, or not.
+
+    Attributes:
+        verdict: In a sentence or two.
+    """
+
+    verdict: str
+    candidates: tuple[Candidate, ...]
+
+    @classmethod
+    def of(cls, explanation: Explanation) -> ExplanationView:
+        """Return the view."""
+        whence = _WHENCE[explanation.chosen_by]
+        bar = f"Answers are given from a confidence of {per_cent(explanation.min_confidence)} on, {whence}."
+        if explanation.silence == "not_confident":
+            best = explanation.candidates[0]
+            reason = f"The best candidate, “{best.text}”, has {per_cent(best.confidence)}."
+        else:
+            reason = _SILENCES.get(explanation.silence or "", "")
+        return cls(f"{bar} {reason}".strip(), explanation.candidates)
 
 
 def other_hits(response: Response) -> tuple[Hit, ...]:
     """Return the hits whose passages hold none of the answers, in their order."""
-    quoted = {answer.hit.passage.passage_id for answer in response.answers}
+    given = response.explanation.candidates[: len(response.answers)]
+    quoted = {place.hit.passage.passage_id for candidate in given for place in candidate.places}
     return tuple(hit for hit in response.hits if hit.passage.passage_id not in quoted)
 
 
@@ -190,7 +252,7 @@ class Failures:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class ErrorCode:
     """What an error code means.
 
     Attributes:
@@ -202,10 +264,10 @@ class Explanation:
     status: int | None
 
 
-def explanations() -> tuple[Explanation, ...]:
+def explanations() -> tuple[ErrorCode, ...]:
     """Return every code that the API, the pages or an update can give: Citespan's tree, then HTTP's own."""
     own = [
-        Explanation(
+        ErrorCode(
             class_.code,
             _first_paragraph(class_.__doc__ or ""),
             None if issubclass(class_, FileError) else status_of(class_("")),
@@ -213,8 +275,8 @@ def explanations() -> tuple[Explanation, ...]:
         for class_ in _descendants(CitespanError)
     ]
     taken = {explanation.code for explanation in own}
-    https = [Explanation(code, _OF_HTTP[code], status) for status, code in HTTP_CODES.items() if code not in taken]
-    return (*own, *https, Explanation(OTHER_HTTP_CODE, "Another error of HTTP: its status says which.", None))
+    https = [ErrorCode(code, _OF_HTTP[code], status) for status, code in HTTP_CODES.items() if code not in taken]
+    return (*own, *https, ErrorCode(OTHER_HTTP_CODE, "Another error of HTTP: its status says which.", None))
 
 
 def _descendants(class_: type[CitespanError]) -> Iterable[type[CitespanError]]:
@@ -230,7 +292,12 @@ def _first_paragraph(text: str) -> str:
 def confidence(probability: float) -> str:
     """Return a probability in words and per cent. Never 0% or 100%: no answer is certain."""
     word = next(word for least, word in _CONFIDENCES if probability >= least)
-    return f"{word} confidence, {min(99, max(1, round(probability * 100)))}%"
+    return f"{word} confidence, {whole_per_cent(probability)}%"
+
+
+def per_cent(share: float) -> str:
+    """Return a share of 1 in per cent, with a decimal."""
+    return f"{share * 100:.1f} %"
 
 
 def below(heading: str, title: str) -> str:

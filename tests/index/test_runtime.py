@@ -9,7 +9,9 @@ import pytest
 
 from index import runtime
 from index.errors import ModelDamaged, ModelUnsupported
+from index.model_files import embedded_folder
 from index.runtime import compile_bert
+from index.tokens import read_tokenizer
 from index.weights import read_weights
 from tests.tiny import CONFIG, bert_tensors, write_bert, write_weights
 
@@ -172,3 +174,18 @@ def test_the_runtime_imports_neither_torch_nor_what_reports_to_the_makers_of_ope
     )
     assert run.stdout.strip() == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.model
+def test_multiplied_in_8_bits_the_states_keep_their_direction():
+    folder = embedded_folder()
+    weights, tokenizer = read_weights(folder), read_tokenizer(folder)
+    texts = ["The Forth Bridge was opened on 4 March 1890.", "Bees.", "In winter the museum opens at ten. " * 12]
+    sequences = [tokenizer.encode(text) for text in texts]
+    exact, quantized = (
+        states_of(compile_bert(folder, weights, is_quantized=is_quantized), sequences) for is_quantized in (False, True)
+    )
+    for one, other in zip(exact, quantized, strict=True):
+        cosines = (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+        assert cosines.min() > 0.98
+        assert not np.array_equal(one, other)

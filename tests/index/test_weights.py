@@ -26,7 +26,9 @@ def test_a_linear_layer_is_applied_as_pytorch_would(tmp_path):
     write_weights(tmp_path, {"head.weight": NUMBERS, "head.bias": np.array([0.5, -1.0])})
     states = np.array([[[1.0, 2.0, 3.0]]], dtype=np.float32)
     # 1.5 - 4.5 + 0 + 0.5 and 3 + 2e-4 - 3e4 - 1
-    assert read_weights(tmp_path).linear("head")(states) == pytest.approx(np.array([[[-2.5, -29997.9998]]]))
+    assert read_weights(tmp_path).linear("head", n_outputs=2, n_inputs=3)(states) == pytest.approx(
+        np.array([[[-2.5, -29997.9998]]])
+    )
 
 
 def test_a_prefix_is_what_stands_before_a_name(tmp_path):
@@ -40,7 +42,7 @@ def test_a_prefix_is_what_stands_before_a_name(tmp_path):
         (lambda weights: weights.take("b", 2, 3), "no tensor b"),
         (lambda weights: weights.take("a", 3, 2), r"shape \(2, 3\) instead of \(3, 2\)"),
         (lambda weights: weights.take("a", -1), "shape"),
-        (lambda weights: weights.linear("a"), r"no tensor a\.weight"),
+        (lambda weights: weights.linear("a", n_outputs=2, n_inputs=3), r"no tensor a\.weight"),
         (lambda weights: weights.prefix_of("b"), "no tensor b"),
     ],
 )

@@ -2,20 +2,19 @@ import math
 
 import pytest
 
-from index.errors import DamagedIndex
-from index.records import Document, Heading, Hit, Passage, Span
-from qa.answering import MAX_ANSWERS, find_answers
-from qa.citations import cite
+from index.records import Hit, Passage, Span
+from qa.answering import MAX_ANSWERS, find_candidates
 from qa.confidence import Calibration
 from qa.reader import Reading, ScoredSpan
 
-TEXT = "0123456789" * 5
+TEXT = "Paris, or paris! In 1890 the bridge opened; some say 1891. Rome."
 
 
 class FixedReader:
     """A reader whose readings are given."""
 
-    calibration = Calibration(slope=1, intercept=0, min_confidence=0.5)
+    name = "fixed"
+    calibration = Calibration({"answerability": 1.0}, 0.0, 0.5)
 
     def __init__(self, *readings):
         self.readings = list(readings)
@@ -24,73 +23,98 @@ class FixedReader:
         return self.readings
 
 
-def hit(rank, start, end, doc_id="a.txt"):
-    return Hit(Passage(rank, doc_id, "", "", Span(start, end), TEXT[start:end], ""), rank, 1.0, rank, None)
+def hit(rank, doc_id="a.txt", start=0, text=TEXT):
+    span = Span(start, start + len(text))
+    return Hit(Passage(rank, doc_id, "", "", span, text, ""), rank, 1.0, rank, None)
 
 
 def reading(*spans, no_answer=0.0):
-    return Reading(tuple(ScoredSpan(Span(start, end), score) for start, end, score in spans), no_answer)
+    """(words, score) each, the words as they first stand in `TEXT`."""
+    found = [ScoredSpan(Span(TEXT.index(w), TEXT.index(w) + len(w)), score - 1.0, 1.0) for w, score in spans]
+    total = math.log(sum(math.exp(score) for _, score in spans)) if spans else -math.inf
+    return Reading(tuple(found), total, no_answer)
 
 
-def test_answers_come_best_first_in_the_documents_coordinates():
-    hits = [hit(1, 0, 10), hit(2, 20, 40)]
-    found = find_answers("q", hits, FixedReader(reading((0, 4, 1.0)), reading((5, 8, 2.0))), min_confidence=0.1)
-    assert [(answer.span, answer.hit.rank) for answer in found] == [(Span(25, 28), 2), (Span(0, 4), 1)]
+def texts(candidates):
+    return [candidate.text for candidate in candidates]
 
 
-def test_what_is_less_sure_than_the_threshold_is_not_said():
-    reader = FixedReader(reading((0, 4, -0.1)))
-    assert find_answers("q", [hit(1, 0, 10)], reader) == []
-    assert len(find_answers("q", [hit(1, 0, 10)], reader, min_confidence=0.4)) == 1
+def test_candidates_come_best_first_in_document_coordinates():
+    hits = [hit(1), hit(2, start=1000)]
+    found = find_candidates("q", hits, FixedReader(reading(("1890", 1.0)), reading(("1891", 2.0))))
+    assert texts(found) == ["1891", "1890"]
+    assert found[0].places[0].span == Span(TEXT.index("1891"), TEXT.index("1891") + 4).shifted(1000)
 
 
-def test_further_answers_are_less_sure_as_the_softmax_says_and_leave_room_for_the_best():
-    reader = FixedReader(reading((0, 2, 0.5), (3, 5, 0.4), (6, 8, -1.5)))
-    found = find_answers("q", [hit(1, 0, 10)], reader, min_confidence=0)
-    best = 1 / (1 + math.exp(-0.5))
-    assert best / math.exp(0.1) > 1 - best
-    assert [answer.confidence for answer in found] == pytest.approx([best, 1 - best, best / math.exp(2)])
+def test_shares_are_of_one_softmax_over_all_passages():
+    found = find_candidates("q", [hit(1), hit(2, "b.txt")], FixedReader(reading(("1890", 1.0)), reading(("1891", 2.0))))
+    whole = math.exp(1) + math.exp(2)
+    assert [c.evidence.share for c in found] == pytest.approx([math.exp(2) / whole, math.exp(1) / whole])
 
 
-def test_the_margin_over_no_answer_counts_and_not_the_score_alone():
-    assert find_answers("q", [hit(1, 0, 10)], FixedReader(reading((0, 4, 5.0), no_answer=6.0))) == []
+def test_the_best_confidence_is_the_calibrated_one_of_its_passage():
+    found = find_candidates("q", [hit(1)], FixedReader(reading(("1890", 2.0), no_answer=0.5)))
+    assert found[0].confidence == pytest.approx(1 / (1 + math.exp(-1.5)))
 
 
-def test_the_same_sentence_read_in_two_overlapping_passages_is_one_answer():
-    hits = [hit(1, 0, 20), hit(2, 10, 30)]
-    found = find_answers("q", hits, FixedReader(reading((12, 18, 1.0)), reading((2, 8, 1.0))))
-    assert [(answer.span, answer.hit.rank) for answer in found] == [(Span(12, 18), 1)]
+def test_another_answer_is_less_sure_by_its_share_and_by_what_the_best_leaves_room_for():
+    found = find_candidates("q", [hit(1)], FixedReader(reading(("1890", 2.0), ("1891", 1.0), no_answer=2.0)))
+    best, other = (candidate.confidence for candidate in found)
+    assert other == pytest.approx(min(best / math.e, 1 - best))
+    sure = find_candidates("q", [hit(1)], FixedReader(reading(("1890", 2.0), ("1891", 1.9), no_answer=-5.0)))
+    assert sum(candidate.confidence for candidate in sure) == pytest.approx(1)
 
 
-def test_overlapping_spans_of_different_documents_are_different_answers():
-    reader = FixedReader(reading((0, 5, 1.0)), reading((0, 4, 1.0)))
-    assert len(find_answers("q", [hit(1, 0, 20), hit(2, 0, 20, "b.txt")], reader, min_confidence=0)) == 2
+def test_the_same_words_at_several_places_are_one_answer_with_all_places_best_first():
+    hits = [hit(1), hit(2, "b.txt"), hit(3, "c.txt")]
+    readings = reading(("Paris", 1.0)), reading(("paris", 1.6), ("Rome", 2.0)), reading(("1890", 0.0))
+    found = find_candidates("q", hits, FixedReader(*readings))
+    assert texts(found) == ["paris", "Rome", "1890"]
+    assert [(p.hit.passage.doc_id, p.text) for p in found[0].places] == [("b.txt", "paris"), ("a.txt", "Paris")]
+    assert found[0].evidence.share == pytest.approx(sum(place.share for place in found[0].places))
 
 
-def test_the_same_text_of_two_documents_is_one_answer_and_as_sure_as_one():
-    alone = find_answers("q", [hit(1, 0, 20)], FixedReader(reading((0, 5, 1.0))))
-    reader = FixedReader(reading((0, 5, 1.0)), reading((0, 5, 1.0)))
-    assert find_answers("q", [hit(1, 0, 20), hit(2, 0, 20, "b.txt")], reader, min_confidence=0) == alone
+def test_of_spans_of_a_document_that_overlap_the_best_is_taken():
+    overlapping = [hit(1), hit(2), hit(3, "b.txt")]
+    readings = reading(("1890 the bridge", 1.0)), reading(("the bridge opened", 2.0)), reading(("the bridge", 0.0))
+    found = find_candidates("q", overlapping, FixedReader(*readings))
+    assert texts(found) == ["the bridge opened", "the bridge"]
 
 
-def test_there_are_no_more_answers_than_a_person_looks_at():
-    spans = [(n, n + 1, 1.0) for n in range(10)]
-    assert len(find_answers("q", [hit(1, 0, 10)], FixedReader(reading(*spans)), min_confidence=0)) == MAX_ANSWERS
+def test_marks_without_words_are_told_apart():
+    text = "!! and ??"
+    spans = (ScoredSpan(Span(0, 2), 1.0, 0.0), ScoredSpan(Span(7, 9), 0.5, 0.0))
+    found = find_candidates("q", [hit(1, text=text)], FixedReader(Reading(spans, 2.0, 0.0)))
+    assert texts(found) == ["!!", "??"]
 
 
-def test_nothing_read_is_nothing_said():
-    assert find_answers("q", [], FixedReader()) == []
+def test_ties_keep_the_order_of_the_hits():
+    found = find_candidates("q", [hit(1), hit(2, "b.txt")], FixedReader(reading(("1891", 1.0)), reading(("1890", 1.0))))
+    assert texts(found) == ["1891", "1890"]
 
 
-def test_a_citation_quotes_the_document_and_says_where():
-    text = "Intro.\n\n# Size\n\nIt is big."
-    document = Document("a.md", "A", text, "f" * 64, "text/markdown", (Heading(8, 1, "Size"),))
-    span = Span(16, 26)
-    citation = cite(document, span, passage=Passage(1, "a.md", "A", "", Span(8, 26), text[8:26], "Size"))
-    assert (citation.quote, citation.heading, citation.line, citation.span) == ("It is big.", "Size", 5, span)
+def test_there_are_at_most_so_many_candidates():
+    words = ("Paris", "1890", "bridge", "1891", "Rome")
+    assert len(find_candidates("q", [hit(1)], FixedReader(reading(*((w, 1.0) for w in words))))) == MAX_ANSWERS < 5
 
 
-def test_a_passage_that_differs_from_its_document_is_never_cited():
-    document = Document("a.md", "A", "It is small.", "", "")
-    with pytest.raises(DamagedIndex, match="passage 1 differs"):
-        cite(document, Span(0, 5), passage=Passage(1, "a.md", "A", "", Span(0, 10), "It was big", ""))
+def test_no_hits_or_no_spans_no_candidates():
+    assert find_candidates("q", [], FixedReader()) == []
+    assert find_candidates("q", [hit(1)], FixedReader(reading())) == []
+
+
+@pytest.mark.parametrize(("one", "other"), [("C++", "C#"), ("-5 °C", "5 °C"), ("$5", "5 %"), ("1.5", "15")])
+def test_marks_that_mean_something_keep_answers_apart(one, other):
+    text = f"{one} and {other}"
+    spans = (
+        ScoredSpan(Span(0, len(one)), 1.0, 0.0),
+        ScoredSpan(Span(len(text) - len(other), len(text)), 0.5, 0.0),
+    )
+    assert texts(find_candidates("q", [hit(1, text=text)], FixedReader(Reading(spans, 2.0, 0.0)))) == [one, other]
+
+
+def test_all_confidences_together_are_no_more_than_certainty():
+    spans = (("1890", 2.0), ("1891", 1.9), ("Rome", 1.9))
+    found = find_candidates("q", [hit(1)], FixedReader(reading(*spans, no_answer=2.8)))
+    assert len(found) == 3
+    assert sum(candidate.confidence for candidate in found) <= 1 + 1e-9

@@ -28,7 +28,7 @@ def client(engine):
 def test_an_answer_has_the_promised_form(client):
     body = client.get("/api/v1/ask", query_string={"question": "When was the bridge opened?", "k": "2"}).get_json()
     assert list(body) == ["question", "answers", "passages", "offsets", "index_version", "took_ms"]
-    assert list(body["answers"][0]) == ["text", "confidence", "citation", "passage_rank"]
+    assert list(body["answers"][0]) == ["text", "confidence", "citation", "citations", "passage_rank"]
     assert list(body["answers"][0]["citation"]) == [
         "doc_id",
         "title",
@@ -56,6 +56,53 @@ def test_an_answer_has_the_promised_form(client):
     ]
     assert list(body["took_ms"]) == ["encode", "retrieve", "read", "cite", "total"]
     assert len(body["passages"]) == 2
+
+
+def test_an_explanation_tells_ranks_and_scores_of_every_candidate(client):
+    asked = {"question": "When was the bridge opened?", "explain": True}
+    body = client.post("/api/v1/ask", json=asked).get_json()
+    explanation = body["explanation"]
+    assert list(explanation) == ["min_confidence", "chosen_by", "silence", "candidates"]
+    assert (explanation["min_confidence"], explanation["chosen_by"], explanation["silence"]) == (0.5, "reader", None)
+    candidate = explanation["candidates"][0]
+    assert list(candidate) == ["text", "confidence", "answerability", "share", "places"]
+    assert candidate["confidence"] == body["answers"][0]["confidence"]
+    place = candidate["places"][0]
+    assert set(place) >= {"dense_rank", "lexical_rank", "fused_score", "start_score", "end_score", "null_score"}
+    document = client.get(f"/api/v1/documents/{place['doc_id']}").get_json()
+    assert document["text"][place["start"] : place["end"]] == candidate["text"]
+    assert client.get("/api/v1/ask?question=When was the bridge opened?&explain=1").get_json()["explanation"]
+    assert "explanation" not in client.get("/api/v1/ask?question=When was the bridge opened?&explain=0").get_json()
+
+
+@pytest.mark.parametrize(
+    ("query", "silence"),
+    [("question=zebras", "not_confident"), ("question=bridge&path=nowhere", "nothing_found")],
+)
+def test_a_silence_is_explained(client, query, silence):
+    body = client.get(f"/api/v1/ask?explain=1&{query}").get_json()
+    assert body["answers"] == []
+    assert body["explanation"]["silence"] == silence
+
+
+def test_a_threshold_may_be_given_as_a_confidence_or_as_a_risk(client):
+    asked = {"question": "When was the bridge opened?", "explain": True}
+    sure = client.post("/api/v1/ask", json=asked | {"min_confidence": 1}).get_json()
+    assert (sure["answers"], sure["explanation"]["chosen_by"]) == ([], "min_confidence")
+    any_ = client.post("/api/v1/ask", json=asked | {"min_confidence": 0}).get_json()
+    assert any_["answers"]
+    risky = client.post("/api/v1/ask", json=asked | {"max_risk": 0.2}).get_json()["explanation"]
+    assert (risky["min_confidence"], risky["chosen_by"]) == (0.9, "max_risk")
+
+
+def test_the_same_answer_in_two_documents_is_one_answer_with_two_citations(tmp_path):
+    sentence = "The bridge opened in 1890."
+    engine = build_engine(tmp_path, {"a.txt": f"{sentence} It is long.", "b.txt": f"Iron. {sentence}"})
+    body = create_app(engine).test_client().get("/api/v1/ask?question=When was the bridge opened?").get_json()
+    engine.close()
+    (answer,) = body["answers"]
+    assert {citation["doc_id"] for citation in answer["citations"]} == {"a.txt", "b.txt"}
+    assert answer["citation"] == answer["citations"][0]
 
 
 def test_anybody_can_check_a_citation_against_the_documents_text(client):
@@ -150,6 +197,17 @@ BAD_QUERIES = [
     ("question=q&path=../etc", "parameter_invalid"),
     ("question=q&path=/etc/passwd", "parameter_invalid"),
     ("question=q&topk=3", "parameter_unknown"),
+    ("question=q&min_confidence=1.5", "parameter_invalid"),
+    ("question=q&min_confidence=-0.5", "parameter_invalid"),
+    ("question=q&min_confidence=nan", "parameter_invalid"),
+    ("question=q&min_confidence=1e-2", "parameter_invalid"),
+    ("question=q&min_confidence=", "parameter_invalid"),
+    ("question=q&min_confidence=0.1&min_confidence=0.2", "parameter_invalid"),
+    ("question=q&min_confidence=0.1&max_risk=0.1", "parameter_invalid"),
+    ("question=q&max_risk=0.001", "parameter_invalid"),
+    ("question=q&max_risk=2", "parameter_invalid"),
+    ("question=q&explain=yes", "parameter_invalid"),
+    ("question=q&explain=1&explain=1", "parameter_invalid"),
     ("query=q", "parameter_unknown"),
 ]
 
@@ -177,6 +235,14 @@ BAD_BODIES = [
     ('{"question": "q", "k": 0}', "parameter_invalid"),
     ('{"question": "q", "k": 1e400}', "parameter_invalid"),
     ('{"question": "q", "top_k": 3}', "parameter_unknown"),
+    ('{"question": "q", "min_confidence": "0.5"}', "parameter_invalid"),
+    ('{"question": "q", "min_confidence": true}', "parameter_invalid"),
+    ('{"question": "q", "min_confidence": NaN}', "parameter_invalid"),
+    ('{"question": "q", "min_confidence": 1e400}', "parameter_invalid"),
+    ('{"question": "q", "min_confidence": 1' + "0" * 400 + "}", "parameter_invalid"),
+    ('{"question": "q", "min_confidence": 0.1, "max_risk": 0.1}', "parameter_invalid"),
+    ('{"question": "q", "max_risk": -1}', "parameter_invalid"),
+    ('{"question": "q", "explain": 1}', "parameter_invalid"),
     ('{"question": "q", "filters": []}', "parameter_invalid"),
     ('{"question": "q", "filters": {"path": "a"}}', "parameter_unknown"),
     ('{"question": "q", "filters": {"paths": "a"}}', "parameter_invalid"),

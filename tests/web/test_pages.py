@@ -46,6 +46,9 @@ _PAGES = {
     "answers": "/?" + urlencode({"q": _ANSWERED}),
     "hostile answers": "/?" + urlencode({"q": "<script>Wombats dig long burrows"}),
     "no answer": "/?" + urlencode({"q": _UNANSWERED}),
+    "explained answers": "/?" + urlencode({"q": _ANSWERED, "explain": "1"}),
+    "explained hostile answers": "/?" + urlencode({"q": "<script>Wombats dig long burrows", "explain": "1"}),
+    "explained silence": "/?" + urlencode({"q": _UNANSWERED, "explain": "1", "max_risk": "0.1"}),
     "nothing found": "/?" + urlencode({"q": _ANSWERED, "path": "nowhere"}),
     "refused": "/?q=",
     "refused with several filters": "/?q=x&k=0&path=a&path=b&media_type=text/html&media_type=x/y",
@@ -169,6 +172,37 @@ def test_an_answer_links_to_its_span_in_its_document(client):
     assert _one(_tree(client.get(link.removesuffix("#span"))), "//mark").text_content() == mark.text_content()
 
 
+def test_an_answer_is_explained_on_demand(client):
+    assert not _tree(client.get("/?" + urlencode({"q": _ANSWERED}))).xpath("//*[@id='why']")
+    (why,) = _tree(client.get(_PAGES["explained answers"])).xpath("//section[@aria-labelledby='why']")
+    text = " ".join(why.text_content().split())
+    assert "Answers are given from a confidence of 50.0 % on, which is the reader’s own threshold" in text
+    assert why.xpath(".//a[contains(@href, 'forth.md?start=')]")
+
+
+def test_a_silence_is_explained_on_demand(client):
+    (why,) = _tree(client.get(_PAGES["explained silence"])).xpath("//section[@aria-labelledby='why']")
+    text = " ".join(why.text_content().split())
+    assert "from a confidence of 90.0 % on, from which on no more answers are wrong than was asked for" in text
+    assert "The best candidate, “" in text
+
+
+def test_how_seldom_answers_may_be_wrong_is_chosen_in_the_form(client):
+    found = _tree(client.get("/?" + urlencode({"q": _ANSWERED, "max_risk": "0.1"})))
+    assert found.xpath("//select[@name='max_risk']/option[@selected]/@value") == ["0.1"]
+    assert found.xpath("//select[@name='max_risk']/option/@value") == ["", "0.05", "0.1", "0.5"]
+    assert found.xpath("//details[@open]")
+
+
+def test_the_same_answer_elsewhere_is_linked(tmp_path: Path):
+    sentence = "The bridge opened in 1890."
+    with closing(build_engine(tmp_path, {"a.txt": f"{sentence} It is long.", "b.txt": f"Iron. {sentence}"})) as engine:
+        found = _tree(create_app(engine).test_client().get("/?q=When+was+the+bridge+opened%3F"))
+    (elsewhere,) = found.xpath("//p[@class='elsewhere']")
+    assert "Also in" in elsewhere.text_content()
+    assert elsewhere.xpath("./a/@href")
+
+
 def test_each_passage_is_shown_once_be_it_quoted_or_only_read(client):
     response = client.get("/api/v1/ask", query_string={"question": _ANSWERED}).json
     quoted = {answer["passage_rank"] for answer in response["answers"]}
@@ -230,7 +264,12 @@ def test_a_nul_nobody_can_see_is_not_put_back_into_the_box(client):
 
 
 def test_the_kinds_of_file_to_choose_from_are_those_of_the_index(client):
-    assert _tree(client.get("/")).xpath("//option/@value") == ["", "text/html", "text/markdown", "text/plain"]
+    assert _tree(client.get("/")).xpath("//select[@name='media_type']/option/@value") == [
+        "",
+        "text/html",
+        "text/markdown",
+        "text/plain",
+    ]
 
 
 def test_the_question_box_has_the_focus_on_the_start_page_only(client):

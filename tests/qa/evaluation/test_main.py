@@ -1,4 +1,4 @@
-"""The command line, with the stand-in encoder, on tiny files."""
+"""The command line, with the stand-in encoder and reader, on tiny files."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from qa import composition
 from qa.evaluation import __main__ as command_line
 from tests.qa.evaluation.squad import BRIDGE, TOWER, articles, write_squad
-from tests.standins import HashingEncoder, write_files
+from tests.standins import HashingEncoder, OverlapReader, write_files
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
@@ -21,8 +21,9 @@ PAGE = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
+    monkeypatch.setattr(composition, "open_encoder", lambda name="hashing", **options: HashingEncoder())
     for module in (composition, command_line):
-        monkeypatch.setattr(module, "open_encoder", lambda name="hashing", **options: HashingEncoder())
+        monkeypatch.setattr(module, "open_reader", lambda name="overlap", **options: OverlapReader())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     write_squad(tmp_path / "q.json", articles())
@@ -80,7 +81,7 @@ def test_the_golden_set_is_measured_and_its_misses_are_listed(run, tmp_path):
         article["title"] = name
     write_squad(tmp_path / "golden.json", data)
     write_files(tmp_path / "documents", {"bridge.md": f"# Bridge\n\n{BRIDGE}", "tower.md": f"# Tower\n\n{TOWER}"})
-    result = run("golden", "golden.json", "--resamples", "20")
+    result = run("golden", "golden.json", "--right-from", "1", "--resamples", "20")
     assert result.exit_code == 0, result.output
     assert "missed (" in result.stdout
     assert "'When was the bridge opened?'" in result.stdout

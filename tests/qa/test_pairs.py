@@ -1,0 +1,77 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.encoder import open_encoder
+from index.errors import ModelDamaged
+from qa.pairs import PairMaker
+from qa.readers import embedded_folder
+
+
+@pytest.fixture(scope="module")
+def maker():
+    return PairMaker(embedded_folder(), max_tokens=128)
+
+
+def words(maker, pair):
+    return [maker._plain.id_to_token(token) for token in pair.ids]
+
+
+def test_question_context_and_text_are_one_sequence(maker):
+    (pair,) = maker.pairs("Who met?", "News", "Ann met Bob.")
+    assert words(maker, pair) == "[CLS] who met ? [SEP] news ann met bob . [SEP]".split()
+    assert pair.type_ids == (0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1)
+    assert (pair.first, pair.text) == (6, slice(6, 10))
+
+
+def test_offsets_count_from_the_texts_start_and_leave_the_context_out(maker):
+    text = "Ann met Bob."
+    (pair,) = maker.pairs("Who met?", "News › Ann", text)
+    assert [text[start:end] for start, end in pair.offsets] == ["Ann", "met", "Bob", "."]
+    assert pair.span(0, 2).of(text) == "Ann met Bob"
+
+
+def test_a_long_text_is_read_in_windows_that_overlap_and_leave_nothing_out(maker):
+    text = " ".join(f"word{number}" for number in range(300))
+    pairs = maker.pairs("Which word?", "", text)
+    assert len(pairs) > 1
+    assert all(len(pair.ids) <= 128 for pair in pairs)
+    covered = {offset for pair in pairs for start, end in pair.offsets for offset in range(start, end)}
+    assert covered == {offset for offset, character in enumerate(text) if character != " "}
+    assert all(one.offsets[-1, 1] > other.offsets[0, 0] for one, other in pairwise(pairs))
+
+
+def test_a_question_that_is_too_long_is_cut_and_the_text_is_not(maker):
+    (pair,) = maker.pairs("why " * 500, "", "Ann met Bob.")
+    assert len(pair.ids) == 1 + 64 + 1 + 4 + 1
+    assert len(pair.offsets) == 4
+
+
+@pytest.mark.parametrize("text", ["", " \n "])
+def test_a_text_without_tokens_has_a_pair_without_a_text(maker, text):
+    (pair,) = maker.pairs("Who?", "", text)
+    assert len(pair.offsets) == 0
+    assert pair.ids[pair.text] == ()
+
+
+@given(st.text(max_size=200), st.text(max_size=30), st.text(max_size=40))
+def test_every_offset_is_inside_the_text_and_in_order(text, context, question):
+    maker = PairMaker(embedded_folder(), max_tokens=128)
+    for pair in maker.pairs(question, context, text):
+        assert len(pair.ids) == len(pair.type_ids) <= 128
+        flat = [int(offset) for bounds in pair.offsets for offset in bounds]
+        assert all(0 <= offset <= len(text) for offset in flat)
+        assert flat == sorted(flat)
+
+
+def test_tokens_are_those_of_the_encoder_so_that_passages_fit(maker):
+    text = "Naïve café, 7 February 2022: 😀 “quoted”."
+    (pair,) = maker.pairs("?", "", text)
+    assert [tuple(offset) for offset in pair.offsets] == [tuple(offset) for offset in open_encoder().token_spans(text)]
+
+
+def test_a_folder_without_a_tokenizer_is_a_named_error(tmp_path):
+    with pytest.raises(ModelDamaged, match=r"tokenizer\.json"):
+        PairMaker(tmp_path)

@@ -1,0 +1,85 @@
+import random
+
+import pytest
+
+from qa.pairs import PairMaker
+from qa.readers import embedded_folder
+from training.batches import batches, collate, tokenize
+from training.examples import Example, TrainingPassage, read_examples, write_examples
+
+TEXT = "The bridge opened in 1890. It was painted red in 1891."
+
+
+@pytest.fixture(scope="module")
+def maker():
+    return PairMaker(embedded_folder(), max_tokens=128)
+
+
+def span_of(text, words):
+    start = text.index(words)
+    return (start, start + len(words))
+
+
+def example(*golds, text=TEXT, is_weak=False, wrong=()):
+    right = TrainingPassage(text, "Bridges", tuple(span_of(text, gold) for gold in golds))
+    return Example("When?", (right, *(TrainingPassage(some) for some in wrong)), "test", is_weak)
+
+
+def decoded(row, text):
+    return {row.pair.span(first, first + after).of(text) for first, after in row.gold}
+
+
+def test_gold_characters_become_tokens_and_back(maker):
+    group = tokenize(example("1890", "opened in 1890"), maker, random.Random(1))
+    assert decoded(group.rows[0], TEXT) == {"1890", "opened in 1890"}
+
+
+def test_a_weak_example_has_all_spans_inside_its_sentence(maker):
+    group = tokenize(example("It was painted red in 1891.", is_weak=True), maker, random.Random(1))
+    n = len("It was painted red in 1891 .".split())
+    assert len(group.rows[0].gold) == n * (n + 1) // 2
+
+
+def test_the_window_of_a_long_passage_is_one_that_holds_the_answer(maker):
+    text = "nothing " * 300 + "but 1890 " + "nothing " * 300
+    group = tokenize(example("1890", text=text), maker, random.Random(1))
+    assert decoded(group.rows[0], text) == {"1890"}
+
+
+def test_an_answer_too_long_to_be_learnt_still_counts_as_one(maker):
+    text = "so " * 60
+    group = tokenize(example(text.strip(), text=text), maker, random.Random(1))
+    assert (len(group.rows[0].gold), group.rows[0].has_answer) == (0, True)
+
+
+def test_a_wrong_passage_has_no_gold(maker):
+    group = tokenize(example("1890", wrong=["Other text."]), maker, random.Random(1))
+    assert [row.has_answer for row in group.rows] == [True, False]
+
+
+def test_every_example_is_in_one_batch_and_none_is_too_large(maker):
+    groups = [tokenize(example("1890", text="so " * n + TEXT), maker, random.Random(n)) for n in range(60)]
+    made = batches(groups, max_tokens=400, seed=1)
+    assert sorted(number for batch in made for number in batch) == list(range(60))
+    assert all(len(batch) * max(groups[i].length for i in batch) <= 400 for batch in made)
+    assert made == batches(groups, max_tokens=400, seed=1) != batches(groups, max_tokens=400, seed=2)
+
+
+def test_a_batch_points_at_the_gold_tokens_of_each_question(maker):
+    groups = [
+        tokenize(example("1890", wrong=["No."]), maker, random.Random(1)),
+        tokenize(example("red"), maker, random.Random(2)),
+    ]
+    batch = collate(groups, is_hard=True)
+    assert batch.question.tolist() == [0, 0, 1]
+    assert batch.has_answer.tolist() == [1.0, 0.0, 1.0]
+    for row, first, after, question in batch.gold.tolist():
+        tokens = [maker._plain.id_to_token(int(token)) for token in batch.ids[row, first : first + after + 1]]
+        assert tokens == [["1890"], ["red"]][question]
+        assert bool(batch.is_text[row, first])
+
+
+def test_examples_are_read_as_they_were_written(tmp_path):
+    examples = [example("1890", wrong=["Ünï 😀."]), example(is_weak=True)]
+    write_examples(examples, tmp_path / "x.jsonl")
+    assert list(read_examples(tmp_path / "x.jsonl")) == examples

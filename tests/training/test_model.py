@@ -1,0 +1,121 @@
+import math
+
+import pytest
+import torch
+
+from training.finetune import learning_rate
+from training.model import Batch, losses, span_scores
+
+
+def batch(*, question, has_answer, gold, length, is_hard=False, n_questions=None):
+    rows = len(question)
+    ids = torch.zeros(rows, length, dtype=torch.long)
+    n_questions = n_questions or max(question) + 1
+    return Batch(
+        ids,
+        ids,
+        torch.ones_like(ids),
+        torch.ones(rows, length, dtype=torch.bool),
+        torch.tensor(question),
+        torch.tensor(has_answer),
+        torch.tensor(gold, dtype=torch.long).reshape(-1, 4),
+        torch.full((n_questions,), is_hard),
+        n_questions,
+    )
+
+
+def log_sum_exp(values):
+    return math.log(sum(math.exp(value) for value in values))
+
+
+def spans(start, end, max_tokens=30):
+    return {
+        (i, j): float(start[i] + end[j]) for i in range(len(start)) for j in range(i, min(i + max_tokens, len(start)))
+    }
+
+
+@pytest.fixture
+def scored():
+    torch.manual_seed(1)
+    return torch.randn(3, 5), torch.randn(3, 5), torch.randn(3)
+
+
+def test_every_span_in_the_text_has_its_score_and_no_other(scored):
+    start, end, _ = scored
+    is_text = torch.tensor([[False, True, True, True, False]] * 3)
+    found = span_scores(start, end, is_text, 2)
+    expected = {(i, j) for i in range(1, 4) for j in range(i, min(i + 2, 4))}
+    for i in range(5):
+        for after in range(2):
+            value = float(found[1, i, after])
+            assert (
+                value == pytest.approx(float(start[1, i] + end[1, i + after]))
+                if (i, i + after) in expected
+                else value == -math.inf
+            )
+
+
+def test_finding_is_one_softmax_over_all_passages_of_a_question_worked_out_by_enumeration(scored):
+    start, end, null = scored
+    # Question 0 has two passages, question 1 one.
+    found, _ = losses(
+        start,
+        end,
+        null,
+        batch(
+            question=[0, 0, 1], has_answer=[1.0, 0.0, 1.0], gold=[(0, 1, 1, 0), (0, 2, 0, 0), (2, 0, 0, 1)], length=5
+        ),
+    )
+    rows = [spans(start[row], end[row]) for row in range(3)]
+    first = log_sum_exp([*rows[0].values(), *rows[1].values()]) - log_sum_exp([rows[0][1, 2], rows[0][2, 2]])
+    second = log_sum_exp(rows[2].values()) - rows[2][0, 0]
+    assert float(found) == pytest.approx((first + second) / 2, rel=1e-4)
+
+
+def test_a_hard_question_counts_its_best_span_alone(scored):
+    start, end, null = scored
+    gold = [(0, i, j - i, 0) for i in range(3) for j in range(i, 3)]
+    found, _ = losses(
+        start, end, null, batch(question=[0, 1, 2], has_answer=[1.0] * 3, gold=gold, length=5, is_hard=True)
+    )
+    row = spans(start[0], end[0])
+    expected = log_sum_exp(row.values()) - max(row[i, i + after] for _, i, after, _ in gold)
+    assert float(found) == pytest.approx(expected / 3, rel=1e-4)
+
+
+def test_telling_is_the_logistic_loss_of_the_total_against_the_null_score(scored):
+    start, end, null = scored
+    _, telling = losses(
+        start, end, null, batch(question=[0, 1, 2], has_answer=[1.0, 0.0, 0.0], gold=[(0, 0, 0, 0)], length=5)
+    )
+    margins = [log_sum_exp(spans(start[row], end[row]).values()) - float(null[row]) for row in range(3)]
+    expected = [math.log1p(math.exp(-margins[0])), math.log1p(math.exp(margins[1])), math.log1p(math.exp(margins[2]))]
+    assert float(telling) == pytest.approx(sum(expected) / 3, rel=1e-4)
+
+
+def test_questions_without_gold_are_nothing_to_find(scored):
+    start, end, null = scored
+    found, telling = losses(start, end, null, batch(question=[0, 1, 2], has_answer=[0.0] * 3, gold=[], length=5))
+    assert float(found) == 0.0
+    assert float(telling) > 0
+
+
+def test_gradients_are_finite_where_texts_differ_in_length(scored):
+    start, end, null = (some.clone().requires_grad_() for some in scored)
+    some = batch(question=[0, 0, 1], has_answer=[1.0, 0.0, 0.0], gold=[(0, 1, 1, 0)], length=5)
+    some.is_text[1, 1:] = False
+    finding, telling = losses(start, end, null, some)
+    (finding + telling).backward()
+    assert all(torch.isfinite(tensor.grad).all() for tensor in (start, end, null))
+
+
+def test_the_learning_rate_rises_and_stays_in_the_first_stage():
+    rates = [learning_rate("broad", step, 1000, peak=1.0) for step in range(1000)]
+    assert rates[0] == pytest.approx(1 / 290)
+    assert rates == sorted(rates)
+    assert set(rates[290:]) == {1.0}
+
+
+def test_the_learning_rate_falls_to_nothing_in_the_second_stage():
+    rates = [learning_rate("focus", step, 4, peak=1.0) for step in range(4)]
+    assert rates == [1.0, 0.75, 0.5, 0.25]

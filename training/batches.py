@@ -1,0 +1,157 @@
+"""Examples to batches of token ids."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from qa.pairs import Pair, PairMaker
+from qa.span_reader import MAX_ANSWER_TOKENS
+from training.examples import Example
+from training.model import Batch
+
+_PAD_TO = 8
+_BUCKET = 50
+"""Batches whose examples are sorted by length together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One passage of a question as a sequence.
+
+    Attributes:
+        gold: (n, 2), first token in the text and tokens after it of each right span.
+        has_answer: The passage answers the question, be it by a span too long to be learnt.
+    """
+
+    pair: Pair
+    gold: NDArray[np.int32]
+    has_answer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rows of a question."""
+
+    rows: tuple[Row, ...]
+    is_weak: bool
+
+    @property
+    def length(self) -> int:
+        return max(len(row.pair.ids) for row in self.rows)
+
+
+def tokenize(example: Example, maker: PairMaker, rng: random.Random) -> Group:
+    """Return the rows of an example.
+
+    Of a passage that is too long, the window is taken that holds the most right spans, one of those at random.
+    Half of the examples are read without the context, since documents may have none.
+    """
+    has_context = rng.random() < 0.5
+    gold_of = _inner_spans if example.is_weak else _token_spans
+    rows = []
+    for passage in example.passages:
+        windows = maker.pairs(example.question, passage.context if has_context else "", passage.text)
+        rng.shuffle(windows)
+        pair, gold = max(((pair, gold_of(pair, passage.spans)) for pair in windows), key=lambda found: len(found[1]))
+        # An answer that is longer than any span is no reason to say that there is none.
+        rows.append(Row(pair, gold, bool(passage.spans)))
+    return Group(tuple(rows), example.is_weak)
+
+
+def _covered(pair: Pair, start: int, end: int) -> tuple[int, int] | None:
+    """Return first and last token of the characters; None where they are not all in the window."""
+    if not len(pair.offsets) or start < pair.offsets[0, 0] or end > pair.offsets[-1, 1]:
+        return None
+    first = int(np.searchsorted(pair.offsets[:, 1], start, side="right"))
+    last = int(np.searchsorted(pair.offsets[:, 0], end, side="left")) - 1
+    return (first, last) if first <= last else None
+
+
+def _token_spans(pair: Pair, spans: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
+    found = {_covered(pair, start, end) for start, end in spans} - {None}
+    gold = sorted((span[0], span[1] - span[0]) for span in found if span and span[1] - span[0] < MAX_ANSWER_TOKENS)
+    return np.array(gold, dtype=np.int32).reshape(-1, 2)
+
+
+def _inner_spans(pair: Pair, spans: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
+    """Return all spans inside the given ones."""
+    gold = [
+        (first, after)
+        for start, end in spans
+        if (covered := _covered(pair, start, end))
+        for first in range(covered[0], covered[1] + 1)
+        for after in range(min(covered[1] - first + 1, MAX_ANSWER_TOKENS))
+    ]
+    return np.array(gold, dtype=np.int32).reshape(-1, 2)
+
+
+def batches(groups: Sequence[Group], *, max_tokens: int, seed: int) -> list[list[int]]:
+    """Return the numbers of the groups of each batch, in a random order that the seed gives.
+
+    Args:
+        max_tokens: Of a batch, padding included.
+    """
+    rng = random.Random(seed)
+    order = list(range(len(groups)))
+    rng.shuffle(order)
+    made: list[list[int]] = []
+    # About as many groups as a bucket of batches holds, were they all of the mean length.
+    mean = sum(groups[i].length * len(groups[i].rows) for i in order) / max(len(order), 1)
+    size = max(int(_BUCKET * max_tokens / max(mean, 1)), 1)
+    for begin in range(0, len(order), size):
+        bucket = sorted(order[begin : begin + size], key=lambda i: groups[i].length)
+        made += _packed(bucket, groups, max_tokens)
+    rng.shuffle(made)
+    return made
+
+
+def _packed(order: Sequence[int], groups: Sequence[Group], max_tokens: int) -> Iterator[list[int]]:
+    batch: list[int] = []
+    n_rows = 0
+    for number in order:
+        group = groups[number]
+        if batch and (n_rows + len(group.rows)) * group.length > max_tokens:
+            yield batch
+            batch, n_rows = [], 0
+        batch.append(number)
+        n_rows += len(group.rows)
+    if batch:
+        yield batch
+
+
+def collate(groups: Sequence[Group], *, is_hard: bool) -> Batch:
+    """Return the groups as one batch of tensors.
+
+    Args:
+        is_hard: Weak questions count their best span alone.
+    """
+    rows = [(number, row) for number, group in enumerate(groups) for row in group.rows]
+    length = -(-max(len(row.pair.ids) for _, row in rows) // _PAD_TO) * _PAD_TO
+    ids = torch.zeros(len(rows), length, dtype=torch.long)
+    token_types, mask = torch.zeros_like(ids), torch.zeros_like(ids)
+    is_text = torch.zeros(len(rows), length, dtype=torch.bool)
+    gold: list[tuple[int, int, int, int]] = []
+    for index, (number, row) in enumerate(rows):
+        pair, n = row.pair, len(row.pair.ids)
+        ids[index, :n] = torch.tensor(pair.ids)
+        token_types[index, :n] = torch.tensor(pair.type_ids)
+        mask[index, :n] = 1
+        is_text[index, pair.text] = True
+        gold += [(index, pair.first + int(first), int(after), number) for first, after in row.gold]
+    return Batch(
+        ids,
+        token_types,
+        mask,
+        is_text,
+        torch.tensor([number for number, _ in rows]),
+        torch.tensor([float(row.has_answer) for _, row in rows]),
+        torch.tensor(gold, dtype=torch.long).reshape(-1, 4),
+        torch.tensor([group.is_weak and is_hard for group in groups]),
+        len(groups),
+    )

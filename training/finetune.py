@@ -1,0 +1,243 @@
+"""Train the span reader on the examples that `training.prepare` made, in two stages.
+
+    python -m training.finetune broad --steps 1967 --hard-from 1737
+    python -m training.finetune focus --steps 2200
+
+`broad` rises to a constant learning rate on everything there is; `focus` goes on from it, on Wikipedia and on
+questions made unanswerable, while the rate falls to nothing. A checkpoint is written every ten minutes and at the
+end, and a stage that is started again goes on from its own. Losses and dev scores are in `log.csv`.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from rich.progress import Progress
+
+from index.model_files import embedded_folder
+from qa.evaluation.measures import auroc, best_over, exact_match, f1
+from qa.pairs import PairMaker
+from qa.span_reader import MAX_ANSWER_TOKENS
+from qa.spans import best_spans, log_total
+from training.batches import Group, batches, collate, tokenize
+from training.examples import Example, read_examples
+from training.model import Batch, SpanModel, losses, parameters_by_decay
+
+_SEED = 20261124
+_BATCH_TOKENS = 3072
+_SHORT_TOKENS, _LONG_TOKENS = 160, 256
+"""Of a sequence. Away from Wikipedia a window around the answer will do, for speed."""
+_SHORT = ("reddit", "amazon", "policyqa")
+_WARM_UP_STEPS = 290
+_CHECKPOINT_EVERY_S = 600
+_DEV_BATCH = 24
+
+
+def learning_rate(stage: str, step: int, n_steps: int, *, peak: float) -> float:
+    """Return the rate of a step: up and constant in the first stage, linear down in the second.
+
+    Source: Hu et al. 2024, https://arxiv.org/abs/2404.06395, section 4 (warm-up, stable, decay).
+    """
+    if stage == "broad":
+        return peak * min((step + 1) / _WARM_UP_STEPS, 1.0)
+    return peak * (n_steps - step) / n_steps
+
+
+def tokenize_all(examples: Sequence[Example], folder: Path) -> list[Group]:
+    """Return the groups of all training examples, the same ones every time."""
+    rng = random.Random(_SEED)
+    short, long = (PairMaker(folder, max_tokens=n) for n in (_SHORT_TOKENS, _LONG_TOKENS))
+    return [tokenize(e, short if e.source.partition("/")[0] in _SHORT else long, rng) for e in examples]
+
+
+def make_plan(groups: Sequence[Group], n_steps: int) -> list[list[int]]:
+    """Return the batches of so many steps: epoch after epoch, each in an order of its own."""
+    plan: list[list[int]] = []
+    for epoch in count():
+        plan += batches(groups, max_tokens=_BATCH_TOKENS, seed=_SEED + epoch)
+        if len(plan) >= n_steps:
+            return plan[:n_steps]
+    raise AssertionError  # count() has no end
+
+
+@dataclass(slots=True)
+class Losses:
+    """Sums of both losses since they were last told."""
+
+    finding: float = 0.0
+    telling: float = 0.0
+    n: int = 0
+
+    def add(self, finding: float, telling: float) -> None:
+        self.finding, self.telling, self.n = self.finding + finding, self.telling + telling, self.n + 1
+
+    def means(self) -> dict[str, float]:
+        return {name: round(getattr(self, name) / max(self.n, 1), 4) for name in ("finding", "telling")}
+
+
+@dataclass(slots=True)
+class Trainer:
+    """A model in training, with all that a checkpoint has to keep."""
+
+    model: SpanModel
+    device: str
+    peak: float
+    step: int = 0
+    optimizer: torch.optim.Optimizer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.model.to(self.device).train()
+        groups = parameters_by_decay(self.model, 0.01)
+        self.optimizer = torch.optim.AdamW(groups, lr=self.peak, betas=(0.9, 0.98), fused=True)
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint; one that is cut short never takes the place of a whole one."""
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step}
+        torch.save(state, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        stored = torch.load(path, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(stored["model"])
+        self.optimizer.load_state_dict(stored["optimizer"])
+        self.step = stored["step"]
+
+    def train(self, batch: Batch, rate: float) -> tuple[float, float]:
+        """Take one step; return both losses."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        finding, telling = losses(*scores(self.model, batch, self.device), batch)
+        (finding + telling).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step += 1
+        return finding.item(), telling.item()
+
+
+def scores(model: SpanModel, batch: Batch, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return start, end and null scores on the CPU."""
+    with torch.autocast(device, dtype=torch.bfloat16):
+        start, end, null = model(batch.ids.to(device), batch.token_types.to(device), batch.mask.to(device))
+    return start.cpu(), end.cpu(), null.cpu()
+
+
+@torch.no_grad()
+def dev_scores(trainer: Trainer, examples: Sequence[Example], folder: Path) -> dict[str, float]:
+    """Return F1 and EM of answerable questions, the answer forced, and AUROC of answerable against not, by source.
+
+    Of a passage that takes several windows the one with the answer is read: an evaluation reads them all.
+    """
+    trainer.model.eval()
+    maker, rng = PairMaker(folder), random.Random(0)
+    groups = [tokenize(example, maker, rng) for example in examples]
+    answers: dict[int, tuple[str, float]] = {}
+    order = sorted(range(len(groups)), key=lambda number: groups[number].length)
+    for begin in range(0, len(order), _DEV_BATCH):
+        numbers = order[begin : begin + _DEV_BATCH]
+        batch = collate([groups[number] for number in numbers], is_hard=False)
+        start, end, null = (tensor.numpy() for tensor in scores(trainer.model, batch, trainer.device))
+        for row, number in enumerate(numbers):
+            pair = groups[number].rows[0].pair
+            of_text = start[row, pair.text], end[row, pair.text]
+            best = best_spans(*of_text, max_tokens=MAX_ANSWER_TOKENS, n=1)[0]
+            margin = log_total(*of_text, max_tokens=MAX_ANSWER_TOKENS) - float(null[row])
+            answers[number] = (pair.span(best.first, best.last).of(examples[number].passages[0].text), margin)
+    trainer.model.train()
+    found: dict[str, float] = {}
+    for source in sorted({example.source for example in examples}):
+        chosen = [number for number, example in enumerate(examples) if example.source == source]
+        found |= {f"{source}_{name}": value for name, value in _measures(examples, answers, chosen).items()}
+    return found
+
+
+def _measures(
+    examples: Sequence[Example], answers: dict[int, tuple[str, float]], chosen: Sequence[int]
+) -> dict[str, float]:
+    golds = {n: [examples[n].passages[0].text[s:e] for s, e in examples[n].passages[0].spans] for n in chosen}
+    found = {
+        name: float(np.mean([best_over(measure, answers[n][0], golds[n]) for n in chosen if golds[n]]))
+        for name, measure in (("f1", f1), ("em", exact_match))
+    }
+    if not all(golds.values()):
+        is_answerable = np.array([bool(golds[n]) for n in chosen])
+        found["auroc"] = auroc(np.array([answers[n][1] for n in chosen]), is_answerable)
+    return found
+
+
+@click.command()
+@click.argument("stage", type=click.Choice(["broad", "focus"]))
+@click.option("--steps", type=click.IntRange(min=1), required=True, help="Of this stage.")
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, path_type=Path),
+    default=Path("var/training"),
+    show_default=True,
+    help="Where the examples are, and where checkpoints go.",
+)
+@click.option("--rate", default=1.2e-4, show_default=True, help="Highest learning rate.")
+@click.option("--hard-from", type=int, help="Step after which weak questions count their best span alone.")
+@click.option("--dropout", default=0.0, show_default=True, help="Of hidden states.")
+@click.option("--dev-limit", default=800, show_default=True, help="Questions for the dev scores.")
+def main(
+    stage: str, *, steps: int, folder: Path, rate: float, hard_from: int | None, dropout: float, dev_limit: int
+) -> None:
+    """Train a STAGE, on a GPU where there is one."""
+    torch.manual_seed(_SEED)
+    encoder = embedded_folder()
+    trainer = Trainer(SpanModel(encoder, dropout=dropout), "cuda" if torch.cuda.is_available() else "cpu", peak=rate)
+    checkpoint, before = folder / f"{stage}.pt", folder / "broad.pt"
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+    elif stage == "focus":
+        trainer.load(before)
+        trainer.step = 0
+    groups = tokenize_all(list(read_examples(folder / f"{stage}.jsonl")), encoder)
+    dev = list(read_examples(folder / "dev.jsonl"))
+    dev = random.Random(1).sample(dev, min(dev_limit, len(dev)))
+    began = saved = time.monotonic()
+    since, rate_now = Losses(), 0.0
+
+    def keep() -> None:
+        trainer.save(checkpoint)
+        found = {name: round(value, 4) for name, value in dev_scores(trainer, dev, encoder).items()}
+        minutes = round((time.monotonic() - began) / 60, 2)
+        row = {"stage": stage, "step": trainer.step, "minutes": minutes, "rate": rate_now, **since.means(), **found}
+        _append(folder / "log.csv", row)
+        click.echo(str(row))
+
+    with Progress() as progress:
+        task = progress.add_task(stage, total=steps, completed=trainer.step)
+        for numbers in make_plan(groups, steps)[trainer.step :]:
+            is_hard = hard_from is not None and trainer.step > hard_from
+            rate_now = learning_rate(stage, trainer.step, steps, peak=rate)
+            since.add(*trainer.train(collate([groups[n] for n in numbers], is_hard=is_hard), rate_now))
+            progress.update(task, completed=trainer.step, description=f"{stage} {since.means()}")
+            if time.monotonic() - saved > _CHECKPOINT_EVERY_S:
+                keep()
+                since, saved = Losses(), time.monotonic()
+    if since.n:
+        keep()
+
+
+def _append(log: Path, row: dict[str, object]) -> None:
+    is_new = not log.exists()
+    with log.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, row)
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+if __name__ == "__main__":
+    main()

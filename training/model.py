@@ -1,0 +1,118 @@
+"""The span reader as a torch module, and the loss that it is trained by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModel
+
+from qa.span_reader import MAX_ANSWER_TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sequences of some questions, padded to one length.
+
+    Attributes:
+        ids, token_types, mask: (rows, length).
+        is_text: (rows, length), the tokens that an answer may have.
+        question: (rows,), the number of the question that a row is read for.
+        has_answer: (rows,), 1 where the row's passage answers its question, else 0.
+        gold: (n, 4), row, first token, tokens after it and question of each right span.
+        n_questions: Of all, those without gold included.
+    """
+
+    ids: Tensor
+    token_types: Tensor
+    mask: Tensor
+    is_text: Tensor
+    question: Tensor
+    has_answer: Tensor
+    gold: Tensor
+    is_hard: Tensor
+    n_questions: int
+
+
+class SpanModel(nn.Module):
+    """An encoder with a start and an end score for each token, and a null score for the sequence."""
+
+    def __init__(self, folder: Path, *, dropout: float) -> None:
+        super().__init__()
+        # Dropout on attention keeps torch from its fast kernels; "eager" is the faster of the others here.
+        config = AutoConfig.from_pretrained(
+            str(folder), attention_probs_dropout_prob=0.0, hidden_dropout_prob=dropout, attn_implementation="eager"
+        )
+        self.bert = AutoModel.from_pretrained(str(folder), config=config, add_pooling_layer=False)
+        self.bert.embeddings.word_embeddings.requires_grad_(False)
+        self.qa_outputs = nn.Linear(config.hidden_size, 2)
+        self.null_outputs = nn.Linear(config.hidden_size, 1)
+        for head in (self.qa_outputs, self.null_outputs):
+            nn.init.normal_(head.weight, std=config.initializer_range)
+            nn.init.zeros_(head.bias)
+
+    def forward(self, ids: Tensor, token_types: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return start and end scores, (rows, length), and null scores, (rows,), in float32."""
+        states = self.bert(input_ids=ids, token_type_ids=token_types, attention_mask=mask).last_hidden_state
+        ends = self.qa_outputs(states).float()
+        return ends[..., 0], ends[..., 1], self.null_outputs(states[:, 0]).float()[:, 0]
+
+
+def span_scores(start: Tensor, end: Tensor, is_text: Tensor, max_tokens: int = MAX_ANSWER_TOKENS) -> Tensor:
+    """Return start + end score of each span, (rows, length, max_tokens), by first token and tokens after it.
+
+    Spans that leave the text score -inf.
+    """
+    floor = torch.finfo(start.dtype).min / 4
+    start = start.masked_fill(~is_text, floor)
+    end = functional.pad(end.masked_fill(~is_text, floor), (0, max_tokens - 1), value=floor)
+    scores = start[:, :, None] + end.unfold(1, max_tokens, 1)
+    return scores.masked_fill(scores < floor / 2, -torch.inf)
+
+
+def losses(start: Tensor, end: Tensor, null: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the loss of finding the span and that of telling whether there is one, means over the batch.
+
+    Finding: one softmax over all spans of all passages of a question; minus the log of what the right
+    ones have of it together (or, for weak questions that are hard, the best of them). Telling: for each
+    passage, logistic loss of log-sum-exp over its spans against its null score.
+
+    Source: Clark and Gardner 2018, https://arxiv.org/abs/1710.10723, section 3 ("shared-norm");
+        Min et al. 2019, https://arxiv.org/abs/1909.04849, for the hard choice among weak spans.
+    """
+    scores = span_scores(start, end, batch.is_text)
+    of_row = torch.logsumexp(scores.flatten(1), dim=1)
+    telling = functional.binary_cross_entropy_with_logits(of_row - null, batch.has_answer)
+    if not len(batch.gold):
+        return (start.sum() + end.sum()) * 0, telling
+    rows, first, after, question = batch.gold.T
+    of_question = _logsumexp_by(of_row, batch.question, batch.n_questions)
+    right = scores[rows, first, after]
+    # A hard question counts its best span alone.
+    best = torch.full((batch.n_questions,), -torch.inf).scatter_reduce(0, question, right.detach(), "amax")
+    right = right.masked_fill(batch.is_hard[question] & (right.detach() < best[question]), -torch.inf)
+    of_gold = _logsumexp_by(right, question, batch.n_questions)
+    has_gold = torch.zeros(batch.n_questions, dtype=torch.bool).index_fill(0, question, value=True)
+    finding = (of_question - of_gold)[has_gold].sum() / batch.n_questions
+    return finding, telling
+
+
+def _logsumexp_by(values: Tensor, group: Tensor, n_groups: int) -> Tensor:
+    """Return log-sum-exp of the values of each group, (n_groups,)."""
+    peak = torch.full((n_groups,), -torch.inf, dtype=values.dtype).scatter_reduce(0, group, values.detach(), "amax")
+    peak = peak.masked_fill(peak == -torch.inf, 0)
+    total = torch.zeros(n_groups, dtype=values.dtype).index_add(0, group, torch.exp(values - peak[group]))
+    return torch.log(total.clamp_min(1e-30)) + peak
+
+
+def parameters_by_decay(model: nn.Module, decay: float) -> list[dict[str, Sequence[nn.Parameter] | float]]:
+    """Return the trained parameters in two groups: matrices decay, biases and norms do not."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
