@@ -11,7 +11,7 @@ import logging
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -162,7 +162,7 @@ def read_shape(folder: Path) -> BertShape:
         width, n_heads = int(config["hidden_size"]), int(config["num_attention_heads"])
         if width % n_heads:
             raise ModelDamaged(f"{path} divides a width of {width} among {n_heads} heads")
-        return BertShape(
+        shape = BertShape(
             n_layers=int(config["num_hidden_layers"]),
             n_heads=n_heads,
             width=width,
@@ -173,7 +173,10 @@ def read_shape(folder: Path) -> BertShape:
             activation=activation,
             epsilon=float(config.get("layer_norm_eps", 1e-12)),
         )
-    except (OSError, ArithmeticError, ValueError, TypeError, KeyError) as error:
+        if min(size for size in astuple(shape) if isinstance(size, int)) < 1:
+            raise ModelDamaged(f"{path} has a size below 1: {shape}")
+        return shape
+    except (OSError, ArithmeticError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelDamaged(f"no model's settings that can be read at {path}: {error!r}") from error
 
 

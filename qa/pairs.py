@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from index.errors import ModelDamaged
 from index.records import Span
 from index.tokens import Encoding, read_tokenizer
 
@@ -59,13 +60,16 @@ class PairMaker:
             max_tokens: Of a sequence, at least `LEAST_TOKENS`.
 
         Raises:
-            ModelDamaged: There is none that can be read.
+            ModelDamaged: There is none that can be read, or its sequences begin with no special token, which
+                is where models say that there is no answer.
         """
         self._plain = read_tokenizer(folder)
         self._tokenizer = read_tokenizer(folder)
         # "[SEP]" in a document is five characters and no separator.
         self._tokenizer.encode_special_tokens = True
         self._tokenizer.enable_truncation(max_tokens, stride=max_tokens // 4, strategy="only_second")
+        if not self._tokenizer.encode("a", "a").special_tokens_mask[0]:
+            raise ModelDamaged(f"the tokenizer in {folder} has no special token at the start to say “no answer” by")
 
     def pairs(self, question: str, context: str, text: str) -> list[Pair]:
         """Return the sequences that together hold a passage's text: one, unless it is too long for that."""

@@ -137,7 +137,19 @@ def test_another_kind_of_model_is_unsupported(tmp_path, setting):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "null", "{", '{"model_type": "bert"}', json.dumps(CONFIG | {"hidden_size": "wide"})]
+    "content",
+    [
+        "",
+        "[]",
+        "null",
+        "{",
+        "[" * 100_000,
+        '{"model_type": "bert"}',
+        json.dumps(CONFIG | {"hidden_size": "wide"}),
+        json.dumps(CONFIG | {"hidden_size": -4}),
+        json.dumps(CONFIG | {"num_hidden_layers": 0}),
+        json.dumps(CONFIG | {"num_attention_heads": 0}),
+    ],
 )
 def test_settings_that_cannot_be_read_are_damage(tmp_path, content):
     write_bert(tmp_path)

@@ -1,3 +1,4 @@
+import json
 from itertools import pairwise
 
 import pytest
@@ -75,3 +76,16 @@ def test_tokens_are_those_of_the_encoder_so_that_passages_fit(maker):
 def test_a_folder_without_a_tokenizer_is_a_named_error(tmp_path):
     with pytest.raises(ModelDamaged, match=r"tokenizer\.json"):
         PairMaker(tmp_path)
+
+
+def test_a_tokenizer_without_a_token_to_say_no_answer_by_is_refused(tmp_path):
+    stored = json.loads((embedded_folder() / "tokenizer.json").read_text(encoding="utf-8"))
+    stored["post_processor"] = None
+    (tmp_path / "tokenizer.json").write_text(json.dumps(stored), encoding="utf-8")
+    with pytest.raises(ModelDamaged, match="no answer"):
+        PairMaker(tmp_path)
+
+
+def test_a_separator_that_is_written_in_a_document_is_no_separator(maker):
+    (pair,) = maker.pairs("Who?", "", "Ann [SEP] met Bob.")
+    assert words(maker, pair).count("[SEP]") == 2
