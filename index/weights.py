@@ -65,7 +65,7 @@ class Weights:
 
         Args:
             name: With its prefix.
-            shape: What it has to be; -1 for a length that any will do for.
+            shape: What it has to be.
 
         Raises:
             ModelDamaged: It is not there, has another shape, holds no floating-point numbers, or not only finite ones.
@@ -73,9 +73,7 @@ class Weights:
         stored = self._tensors.get(name)
         if stored is None:
             raise ModelDamaged(f"no tensor {name} in {self._folder / WEIGHTS}")
-        if len(stored.shape) != len(shape) or any(
-            wanted not in (-1, found) for wanted, found in zip(shape, stored.shape, strict=True)
-        ):
+        if stored.shape != shape:
             raise ModelDamaged(f"{name} in {self._folder / WEIGHTS} has shape {stored.shape} instead of {shape}")
         values = _as_float32(stored)
         if values is None:
