@@ -30,7 +30,7 @@ from rich.progress import track
 from sklearn.linear_model import LogisticRegression
 
 from index.encoder import EMBEDDED, open_encoder
-from index.records import Filter, Hit, Passage, Span
+from index.records import Filter, Hit
 from index.retriever import retrieve
 from index.store.embedded import EmbeddedStore
 from index.update import update
@@ -38,6 +38,7 @@ from qa.answering import find_candidates
 from qa.confidence import Evidence, logistic
 from qa.evaluation.datasets import Question, read_articles, read_squad, write_articles
 from qa.evaluation.measures import best_over, f1
+from qa.evaluation.runs import own_paragraph
 from qa.reader import Reader
 from qa.readers import CALIBRATION, embedded_folder, open_reader
 from qa.readers import EMBEDDED as EMBEDDED_READER
@@ -67,13 +68,6 @@ class Outcome:
     is_answerable: bool
 
 
-def given(question: Question) -> Hit:
-    """Return a question's own paragraph as if it had been found."""
-    text = question.paragraph
-    passage = Passage(1, question.article, question.article, "text/plain", Span(0, len(text)), text, "")
-    return Hit(passage, 1, 1.0, 1, 1)
-
-
 def outcome(kind: str, question: Question, hits: Sequence[Hit], reader: Reader, *, is_absent: bool = False) -> Outcome:
     """Return what comes of a question over some hits."""
     golds = () if is_absent else question.golds
@@ -91,7 +85,7 @@ def collect(data: Path, reader: Reader) -> list[Outcome]:
     """Return the outcomes of all dev questions, each asked in both ways."""
     squad2 = [q for q in read_squad(data / "squad2-cs224n-dev" / "dev-v2.0.json") if q.article in DEV_ARTICLES]
     wiki = [q for q in read_squad(data / "squadshifts" / "new_wiki_v1.0.json") if q.article in DEV_WIKI]
-    found = [outcome("given", q, [given(q)], reader) for q in track([*squad2, *wiki], "Paragraphs given")]
+    found = [outcome("given", q, [own_paragraph(q)], reader) for q in track([*squad2, *wiki], "Paragraphs given")]
     absent = set(DEV_WIKI[: len(DEV_WIKI) // 2])
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

@@ -52,8 +52,8 @@ class Reply:
     took_ms: float
 
 
-def ask_reader(reader: Reader, question: Question) -> Prediction:
-    """Return what a reader answers when it is given the question's own paragraph."""
+def own_paragraph(question: Question) -> Hit:
+    """Return a question's own paragraph as if it had been found, first in both rankings."""
     text = question.paragraph
     passage = Passage(
         passage_id=1,
@@ -64,8 +64,12 @@ def ask_reader(reader: Reader, question: Question) -> Prediction:
         text=text,
         heading="",
     )
-    hit = Hit(passage, rank=1, score=1.0, dense_rank=1, lexical_rank=1)
-    found = find_candidates(question.text, [hit], reader)
+    return Hit(passage, rank=1, score=1.0, dense_rank=1, lexical_rank=1)
+
+
+def ask_reader(reader: Reader, question: Question) -> Prediction:
+    """Return what a reader answers when it is given the question's own paragraph."""
+    found = find_candidates(question.text, [own_paragraph(question)], reader)
     return _prediction(question, [(candidate.text, candidate.confidence) for candidate in found])
 
 
