@@ -17,7 +17,7 @@ from rich.markup import escape
 from index.errors import AddressUnusable
 from qa.background import background_work
 from qa.cli import citespan, command, print_report, progress_bars
-from qa.composition import open_engine, open_settled_reader, update_index
+from qa.composition import open_updated_engine
 from qa.settings import Settings
 from qa.web.app import create_app
 
@@ -30,11 +30,10 @@ _MAX_BODY_BYTES = 2**20
 @command("serve", "index", "answers", "server")
 def serve(settings: Settings) -> None:
     """Update the index, then serve the web form and the API."""
-    reader = open_settled_reader(settings)  # first, since a mistake in its name should not wait for the index
     with progress_bars() as on_progress:
-        report = update_index(settings, on_progress=on_progress)
+        opened, report = open_updated_engine(settings, on_progress=on_progress)
     print_report(report)
-    with closing(open_engine(settings, reader)) as engine:
+    with closing(opened) as engine:
         app = create_app(engine, host=settings.host, allowed_hosts=settings.allowed_host)
         try:
             server = waitress.create_server(

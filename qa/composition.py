@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 from index.encoder import EMBEDDED, Encoder, open_encoder
@@ -47,10 +48,17 @@ def update_index(
         CitespanError: As `index.update.update`, and what the encoder raises.
     """
     name = choose_encoder_name(settings, rebuild=rebuild)
+    encoder = open_encoder(name, offline=not settings.hub)
+    return _update(settings, name, encoder, rebuild=rebuild, on_progress=on_progress)
+
+
+def _update(
+    settings: Settings, name: str, encoder: Encoder, *, rebuild: bool, on_progress: Callable[[Progress], None]
+) -> UpdateReport:
     return update(
         settings.documents,
         settings.index,
-        encoder=open_encoder(name, offline=not settings.hub),
+        encoder=encoder,
         encoder_name=name,
         rebuild=rebuild,
         max_file_bytes=settings.max_file_bytes,
@@ -72,11 +80,8 @@ def open_settled_reader(settings: Settings) -> Reader:
     return reader
 
 
-def open_engine(settings: Settings, reader: Reader | None = None) -> Engine:
+def open_engine(settings: Settings) -> Engine:
     """Open the index there is, with the models to search and read it.
-
-    Args:
-        reader: One that is open already.
 
     Raises:
         NoIndex: There is none.
@@ -84,21 +89,45 @@ def open_engine(settings: Settings, reader: Reader | None = None) -> Engine:
     """
     store = EmbeddedStore(settings.index)
     try:
-        return Engine(
-            store,
-            _encoder_of(store, settings),
-            reader or open_settled_reader(settings),
-            source=Source(settings.documents, settings.index, store.identity.encoder, settings.max_file_bytes),
-            min_confidence=settings.min_confidence,
-            max_risk=settings.max_risk,
-        )
+        name = settings.encoder or store.identity.encoder
+        encoder = open_encoder(name, offline=not settings.hub)
+        check_encoder(store.identity, name=name, fingerprint=encoder.fingerprint)
+        return _engine(settings, store, encoder, open_settled_reader(settings))
     except BaseException:
         store.close()
         raise
 
 
-def _encoder_of(store: EmbeddedStore, settings: Settings) -> Encoder:
-    name = settings.encoder or store.identity.encoder
+def open_updated_engine(settings: Settings, *, on_progress: Callable[[Progress], None]) -> tuple[Engine, UpdateReport]:
+    """Bring the index up to the folder and open it, while the models are loaded beside that.
+
+    Raises:
+        CitespanError: As `update_index` and `open_engine`.
+    """
+    name = choose_encoder_name(settings)
     encoder = open_encoder(name, offline=not settings.hub)
-    check_encoder(store.identity, name=name, fingerprint=encoder.fingerprint)
-    return encoder
+    with ThreadPoolExecutor(max_workers=1) as models:
+        opening = models.submit(open_settled_reader, settings)
+        if not has_index(settings.index):
+            opening.result()  # a mistake in the reader's name should not wait for the first index
+        # What goes wrong here does so again, and is told, when the engine is warmed up or asked.
+        models.submit(encoder.encode_questions, ["?"])
+        report = _update(settings, name, encoder, rebuild=False, on_progress=on_progress)
+        store = EmbeddedStore(settings.index)
+        try:
+            check_encoder(store.identity, name=name, fingerprint=encoder.fingerprint)
+            return _engine(settings, store, encoder, opening.result()), report
+        except BaseException:
+            store.close()
+            raise
+
+
+def _engine(settings: Settings, store: EmbeddedStore, encoder: Encoder, reader: Reader) -> Engine:
+    return Engine(
+        store,
+        encoder,
+        reader,
+        source=Source(settings.documents, settings.index, store.identity.encoder, settings.max_file_bytes),
+        min_confidence=settings.min_confidence,
+        max_risk=settings.max_risk,
+    )
