@@ -10,7 +10,8 @@
     │   └── InvalidRequest        not JSON, not an object, of another media type
     ├── NotFoundError
     │   ├── UnknownDocument
-    │   └── UnknownSpan           the document has no such characters
+    │   ├── UnknownSpan           the document has no such characters
+    │   └── UnknownFeedback
     ├── CollectionError           the folder as a whole cannot be read
     │   └── CollectionMissing
     ├── FileError                 one file cannot be used; a build lists it and goes on
@@ -36,14 +37,18 @@
     ├── Overloaded                too many questions wait already
     ├── AddressUnusable           the service cannot listen there
     ├── InvalidEvaluationData     questions or articles to measure with are malformed
-    └── StoreError
-        ├── NoIndex
-        ├── DamagedIndex
-        ├── EncoderMismatch
-        ├── OtherCollection
-        ├── UnsupportedIndex      made by another version of Citespan
-        ├── IndexBusy             another process is writing
-        └── IndexNotWritable
+    ├── StoreError
+    │   ├── NoIndex
+    │   ├── DamagedIndex
+    │   ├── EncoderMismatch
+    │   ├── OtherCollection
+    │   ├── UnsupportedIndex      made by another version of Citespan
+    │   ├── IndexBusy             another process is writing
+    │   └── IndexNotWritable
+    └── FeedbackError             what people said of answers, kept beside the index
+        ├── DamagedFeedback
+        ├── UnsupportedFeedback   written by another version of Citespan
+        └── NothingToExport
 
 Each leaf has a `code`, which is stable and explained in docs/errors.md, and a message that names the
 value and the remedy. What a code means at the wire (HTTP status, exit status) is the wire's business.
@@ -118,6 +123,12 @@ class UnknownSpan(NotFoundError):
     """The document has no such characters."""
 
     code = "span_unknown"
+
+
+class UnknownFeedback(NotFoundError):
+    """No feedback of this id is kept."""
+
+    code = "feedback_unknown"
 
 
 class CollectionError(CitespanError):
@@ -316,3 +327,27 @@ class IndexNotWritable(StoreError):
     """The index cannot be written: no permission, a read-only or a full disk."""
 
     code = "index_not_writable"
+
+
+class FeedbackError(CitespanError):
+    """What people said of answers cannot be used."""
+
+    code = "feedback_unusable"
+
+
+class DamagedFeedback(FeedbackError):
+    """The file of feedback is damaged."""
+
+    code = "feedback_damaged"
+
+
+class UnsupportedFeedback(FeedbackError):
+    """The file of feedback was written by a version of Citespan whose format this one does not read."""
+
+    code = "feedback_unsupported"
+
+
+class NothingToExport(FeedbackError):
+    """There is no feedback that can be exported as a data set."""
+
+    code = "feedback_nothing_to_export"

@@ -1,4 +1,4 @@
-"""The command line: `citespan index`, `ask`, `search` and `status`. serve.py adds `serve`.
+"""The command line: `citespan index`, `ask`, `search`, `status` and `feedback`. serve.py adds `serve`.
 
 Exit status: 0 done (that the documents do not say is an answer too), 1 an error, 2 wrong usage.
 """
@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import IO, Any
 
 import click
 from rich.console import Console
@@ -38,6 +38,9 @@ from qa import wire
 from qa.composition import open_engine, update_index
 from qa.confidence import whole_per_cent
 from qa.engine import Status
+from qa.feedback import Entry
+from qa.feedback_export import export, told
+from qa.feedback_store import FeedbackStore
 from qa.records import Answer, Explanation, Response
 from qa.requests import DEFAULT_K, MAX_K, check
 from qa.settings import Settings, options, settings_from
@@ -68,7 +71,7 @@ def citespan() -> None:
     """Ask a folder of documents a question; get answers as exact spans of the source."""
 
 
-def command(name: str, *concerns: str) -> Callable[[Callable[..., None]], click.Command]:
+def command(name: str, *concerns: str, group: click.Group = citespan) -> Callable[[Callable[..., None]], click.Command]:
     """Return a decorator that adds a command with the settings that concern it, which it is handed first."""
 
     def decorate(function: Callable[..., None]) -> click.Command:
@@ -84,7 +87,7 @@ def command(name: str, *concerns: str) -> Callable[[Callable[..., None]], click.
 
         made.callback = callback
         made.params = [*made.params, *options(*concerns)]
-        citespan.add_command(made)
+        group.add_command(made)
         return made
 
     return decorate
@@ -206,6 +209,40 @@ def status(settings: Settings, *, files: bool, as_json: bool) -> None:
         console.print(Text(f"  {document.doc_id}  {document.n_passages} passages"))
     for failure in found.failures if files else failed:
         console.print(Text(f"  {failure.path}  [{failure.code}] {failure.message}"))
+
+
+@citespan.group("feedback")
+def feedback_group() -> None:
+    """What people said of answers."""
+
+
+@command("list", "index", group=feedback_group)
+@_json_option
+def feedback_list(settings: Settings, *, as_json: bool) -> None:
+    """List what people said of answers, newest first."""
+    entries = FeedbackStore(settings.index).newest()
+    if as_json:
+        _print_json({"feedback": [wire.entry_json(entry) for entry in entries], "n_feedback": len(entries)})
+        return
+    if not entries:
+        _console().print("There is no feedback yet.")
+    for entry in entries:
+        _print_entry(entry)
+
+
+@command("export", "index", group=feedback_group)
+@click.argument("file", type=click.File("w", encoding="utf-8", atomic=True))
+def feedback_export(settings: Settings, *, file: IO[str]) -> None:
+    """Write feedback to FILE as questions with gold answers, in the form of SQuAD 2.0; "-" is standard output."""
+    entries = FeedbackStore(settings.index).newest()
+    with closing(Database(current_database(settings.index))) as database:
+        doc_ids = {known.sha256: known.doc_id for known in database.known()}
+        exported = export(entries, document=database.document, doc_ids=doc_ids)
+    file.write(json.dumps(exported.squad, ensure_ascii=False, indent=1) + "\n")
+    counts = f"{exported.n_answerable:,} with an answer, {exported.n_impossible:,} without"
+    click.echo(f"Questions written: {counts}", err=True)
+    if exported.left_out:
+        click.echo(told(exported.left_out), err=True)
 
 
 @contextmanager
@@ -331,6 +368,20 @@ def _print_explanation(explanation: Explanation) -> None:
                     f"  {scored}, no answer {place.reading.no_answer:.2f}; {ranks}",
                 )
             )
+
+
+def _print_entry(entry: Entry) -> None:
+    console = _console()
+    answer = "The documents do not say." if entry.answer is None else _one_line(entry.answer, 100)
+    console.print(Text.assemble((f"{entry.verdict}  ", "bold"), _one_line(entry.question, 160)))
+    console.print(Text(f"  {answer}"))
+    if entry.corrected is not None:
+        console.print(Text(f"  rather: {_one_line(entry.corrected, 160) or 'The documents do not say.'}"))
+    if entry.comment:
+        console.print(Text(f"  comment: {_one_line(entry.comment, 160)}"))
+    place = entry.place
+    where = f"{place.doc_id} [{place.span.start}:{place.span.end}]" if place else "no passage"
+    console.print(Text.assemble("  ", (_harmless(where), "cyan"), f"  {entry.time}  {entry.entry_id}"))
 
 
 def _in_context(answer: Answer, document: Document, width: int = 90) -> Text:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from index.errors import EmptyQuestion, InvalidParameter, InvalidText, QuestionTooLong
+from index.errors import EmptyQuestion, InvalidParameter, InvalidText, QuestionTooLong, UnknownSpan
 from index.parsing import FORMATS
-from index.records import Filter
+from index.records import Document, Filter, Span
 
 MAX_QUESTION = 1000
 """Characters. The encoder sees about this much of a question."""
@@ -124,6 +124,23 @@ def check_text(text: str, what: str) -> None:
         raise InvalidText(
             f"{what} holds half a surrogate pair at character {error.start}: send valid Unicode"
         ) from error
+
+
+def check_span(start: int, end: int, document: Document) -> Span:
+    """Return the span of a document that somebody names.
+
+    Raises:
+        InvalidParameter: There is nothing between its ends, or it begins before the document does.
+        UnknownSpan: The document ends before the span does.
+    """
+    if not 0 <= start < end:
+        raise InvalidParameter(f"there is nothing from {start:,} to {end:,}: a span starts before it ends, from 0 on")
+    if end > len(document.text):
+        raise UnknownSpan(
+            f"{document.doc_id} has {len(document.text):,} characters, and the span ends at {end:,}: "
+            "the document was changed since; ask again to find the place"
+        )
+    return Span(start, end)
 
 
 def parse_fraction(value: str, what: str) -> float:

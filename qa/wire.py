@@ -14,6 +14,7 @@ from index.records import DocumentSummary, Hit, Span
 from index.update import UpdateReport
 from qa.answering import Candidate, Place
 from qa.engine import ReaderStatus, Status
+from qa.feedback import Entry, Quoted
 from qa.records import Answer, Citation, DocumentView, Explanation, Response, SearchResponse
 
 # JSON has no static shape that says more than this.
@@ -112,6 +113,26 @@ def report_json(report: UpdateReport) -> Json:
     }
 
 
+def entry_json(entry: Entry) -> Json:
+    """Return what somebody said of an answer, as it is kept."""
+    is_silence = entry.answer is None
+    place = entry.place and _quoted(entry.place)
+    return {
+        "id": entry.entry_id,
+        "time": entry.time,
+        "question": entry.question,
+        "verdict": entry.verdict.value,
+        "answer": entry.answer,
+        "citation": None if is_silence else place,
+        "passage": place if is_silence else None,
+        "corrected": entry.corrected,
+        "comment": entry.comment,
+        "index_version": entry.index_version,
+        "reader": entry.reader,
+        "encoder": entry.encoder,
+    }
+
+
 def problem_json(code: str, detail: str, *, status: int, title: str) -> Json:
     """Return an error as RFC 9457 has it, with its stable code."""
     return {
@@ -187,6 +208,17 @@ def _citation(citation: Citation) -> Json:
         "line": citation.line,
         "sha256": citation.sha256,
         "url": document_url(citation.doc_id, citation.span),
+    }
+
+
+def _quoted(place: Quoted) -> Json:
+    return {
+        "doc_id": place.doc_id,
+        "start": place.span.start,
+        "end": place.span.end,
+        "quote": place.quote,
+        "sha256": place.sha256,
+        "url": document_url(place.doc_id, place.span),
     }
 
 

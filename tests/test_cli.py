@@ -1,5 +1,6 @@
 import json
 import re
+from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
@@ -7,6 +8,11 @@ from click.testing import CliRunner
 from index.store.folder import current_database
 from qa import cli, composition
 from qa.cli import citespan
+from qa.composition import open_engine
+from qa.evaluation.datasets import read_squad
+from qa.feedback import Judgement, Place, Verdict, judge
+from qa.feedback_store import FeedbackStore
+from qa.settings import settings_from
 from tests.standins import HashingEncoder, OverlapReader, write_files
 
 
@@ -241,3 +247,91 @@ def test_a_home_folder_that_the_shell_did_not_expand_is_expanded(run, tmp_path, 
     monkeypatch.setenv("HOME", str(tmp_path))
     assert run("index", "--documents", "~/docs", "--index", "~/ix").exit_code == 0
     assert (tmp_path / "ix" / "current").exists()
+
+
+def say(tmp_path, question, *, verdict=Verdict.WRONG, corrected=None, comment=""):
+    """Keep feedback on the tower's only sentence, by an engine on the index of `run`."""
+    settings = settings_from({"documents": tmp_path / "docs", "index": tmp_path / "var"})
+    place, answer = Place("tower.txt", 0, 25), "The tower opened in 1889."
+    with closing(open_engine(settings)) as engine:
+        entry = judge(engine, Judgement(question, verdict, answer, place, corrected, comment, 1))
+    FeedbackStore(settings.index).add(entry)
+    return entry
+
+
+def test_feedback_is_listed_newest_first(run, tmp_path):
+    run("index")
+    say(tmp_path, "When did the tower open?", verdict=Verdict.RIGHT)
+    entry = say(tmp_path, "How \x1b[31mtall?", corrected="", comment="see\x9b there")
+    blocks = run("feedback", "list").stdout.splitlines()
+    assert blocks == [
+        "wrong  How \ufffd[31mtall?",
+        "  The tower opened in 1889.",
+        "  rather: The documents do not say.",
+        "  comment: see\ufffd there",
+        f"  tower.txt [0:25]  {entry.time}  {entry.entry_id}",
+        "right  When did the tower open?",
+        "  The tower opened in 1889.",
+        blocks[-1],
+    ]
+    listed = json.loads(run("feedback", "list", "--json").stdout)
+    assert [said["verdict"] for said in listed["feedback"]] == ["wrong", "right"]
+    assert listed["n_feedback"] == 2
+
+
+def test_without_feedback_the_list_says_so_and_nothing_is_exported(run, tmp_path):
+    run("index")
+    assert run("feedback", "list").stdout == "There is no feedback yet.\n"
+    result = run("feedback", "export", "out.json")
+    assert (result.exit_code, list(tmp_path.glob("out*"))) == (1, [])
+    assert "[feedback_nothing_to_export]" in result.stderr
+
+
+def test_feedback_is_exported_as_questions_that_can_be_measured_with(run, tmp_path):
+    run("index")
+    say(tmp_path, "When did the tower open?", corrected="1889")
+    say(tmp_path, "How tall is it?", corrected="")
+    say(tmp_path, "What is wrong?")
+    result = run("feedback", "export", "out.json")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "Questions written: 1 with an answer, 1 without\n"
+        "1 entry was left out: it says what is wrong, and not what would be right\n"
+    )
+    found = {question.text: question for question in read_squad(tmp_path / "out.json")}
+    assert found["When did the tower open?"].golds == ("1889",)
+    assert not found["How tall is it?"].is_answerable
+    assert run("feedback", "export", "-").stdout == (tmp_path / "out.json").read_text()
+
+
+def test_feedback_survives_a_rebuild_and_follows_its_documents(run, tmp_path):
+    run("index")
+    say(tmp_path, "When did the tower open?", verdict=Verdict.RIGHT)
+    (tmp_path / "docs" / "tower.txt").rename(tmp_path / "docs" / "spire.txt")
+    write_files(tmp_path / "docs", {"tower.txt": "Another text."})
+    assert run("index", "--rebuild").exit_code == 0
+    assert "the document was changed" in run("feedback", "export", "out.json").stderr
+    (tmp_path / "docs" / "tower.txt").unlink()
+    run("index")
+    assert run("feedback", "export", "out.json").exit_code == 0
+    assert [question.article for question in read_squad(tmp_path / "out.json")] == ["spire.txt"]
+
+
+def test_damaged_feedback_is_exit_status_1_and_leaves_the_index_in_use(run, tmp_path):
+    run("index")
+    (tmp_path / "var" / "feedback.db").write_bytes(b"garbage")
+    for command in (["feedback", "list"], ["feedback", "export", "out.json"]):
+        result = run(*command)
+        assert result.exit_code == 1
+        assert "[feedback_damaged]" in result.stderr
+    assert run("ask", "tower?").exit_code == 0
+    assert run("index", "--rebuild").exit_code == 0
+    assert (tmp_path / "var" / "feedback.db").read_bytes() == b"garbage"
+
+
+def test_a_data_set_that_cannot_be_written_is_told(run, tmp_path):
+    run("index")
+    say(tmp_path, "When did the tower open?", verdict=Verdict.RIGHT)
+    result = run("feedback", "export", "no/such/folder/out.json")
+    assert result.exit_code == 1
+    assert "no/such/folder/out.json" in result.stderr

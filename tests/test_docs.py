@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qa.cli import citespan
+from qa.cli import citespan, feedback_group
 from qa.settings import SETTINGS
 from qa.web.app import create_app
 from qa.web.views import explanations
@@ -41,6 +41,12 @@ def test_every_command_is_in_the_readme():
         assert f"citespan {command}" in README
 
 
+def test_every_command_for_feedback_is_in_its_page():
+    page = (ROOT / "docs" / "feedback.md").read_text(encoding="utf-8")
+    for command in feedback_group.commands:
+        assert f"citespan feedback {command}" in page
+
+
 def test_every_error_code_is_documented_as_the_service_explains_it():
     documented = re.findall(r"^\| `([a-z_]+)` \| (\d*) ?\| (.*) \|$", ERRORS, re.MULTILINE)
     explained = [(e.code, str(e.status or ""), e.text) for e in explanations()]
@@ -54,6 +60,8 @@ def test_every_route_and_every_json_field_of_the_api_is_documented(tmp_path):
     for route in routes:
         assert route.replace("<path:doc_id>", "<doc_id>") in API
     client = app.test_client()
+    answer, span = "The bridge opened in 1890.", {"doc_id": "a.txt", "start": 0, "end": 26}
+    judgement = {"question": "When?", "verdict": "right", "answer": answer, "citation": span, "index_version": 0}
     bodies = [
         client.get("/api/v1/ask?question=When was the bridge opened?&explain=1").get_json(),
         client.get("/api/v1/search?query=bridge").get_json(),
@@ -62,10 +70,13 @@ def test_every_route_and_every_json_field_of_the_api_is_documented(tmp_path):
         client.get("/api/v1/status").get_json(),
         client.get("/api/v1/health").get_json(),
         client.post("/api/v1/index/update").get_json(),
+        client.post("/api/v1/feedback", json=judgement).get_json(),
+        client.get("/api/v1/feedback").get_json(),
         client.get("/api/v1/ask").get_json(force=True),
     ]
     engine.close()
     assert bodies[0]["answers"]
+    assert bodies[-2]["feedback"]
     missing = {key for key in keys(bodies) if not re.search(rf'[`"\[\].]{key}[`"]', API)}
     assert missing == set()
 

@@ -72,8 +72,11 @@ def switch_to(database: Path) -> None:
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path, *, lock_name: str = "write.lock") -> Iterator[None]:
     """Be the one writer of this index, across processes; the lock dies with its holder.
+
+    Args:
+        lock_name: Of another lock, for another file of the folder than the index.
 
     Raises:
         IndexBusy: Somebody else is, and does not finish soon.
@@ -81,7 +84,7 @@ def writing(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "write.lock")
+        lock = FileLock(folder / lock_name)
         lock.acquire(timeout=_PATIENCE_S)
     except Timeout as error:
         raise IndexBusy(f"another process is writing the index in {folder}: try again when it has finished") from error

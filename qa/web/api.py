@@ -16,6 +16,9 @@ from qa.requests import DEFAULT_K, Request, check, parse_fraction, parse_number,
 OF_ASKING = ("min_confidence", "max_risk", "explain")
 """What a question may say beyond what a search may."""
 
+OF_RETRIEVING = ("k", "filters")
+"""What the body of a question or a search may say."""
+
 
 def api(engine: Engine) -> Blueprint:
     """Return the routes below /api/v1."""
@@ -28,8 +31,8 @@ def api(engine: Engine) -> Blueprint:
 
     @blueprint.post("/ask")
     def ask_post() -> wire.Json:
-        body = _json_object(("question", *OF_ASKING))
-        explain = _of_kind(body.get("explain", False), bool, "explain", "true or false")
+        body = json_object(("question", *OF_ASKING, *OF_RETRIEVING))
+        explain = of_kind(body.get("explain", False), bool, "explain", "true or false")
         return wire.response_json(engine.ask(_request_of_body(body, "question")), explain=explain)
 
     @blueprint.get("/search")
@@ -38,7 +41,7 @@ def api(engine: Engine) -> Blueprint:
 
     @blueprint.post("/search")
     def search_post() -> wire.Json:
-        return wire.search_json(engine.search(_request_of_body(_json_object(("query",)), "query")))
+        return wire.search_json(engine.search(_request_of_body(json_object(("query", *OF_RETRIEVING)), "query")))
 
     @blueprint.get("/documents")
     def documents() -> wire.Json:
@@ -119,11 +122,11 @@ def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
 def _request_of_body(body: dict[str, Any], text_name: str) -> Request:
     if text_name not in body:
         raise EmptyQuestion(f'there is no {text_name}: send a body such as {{"{text_name}": "When did it open?"}}')
-    filters = _of_kind(body.get("filters", {}), dict, "filters", "an object")
+    filters = of_kind(body.get("filters", {}), dict, "filters", "an object")
     refuse_unknown(filters, ("paths", "media_types"))
     return check(
-        _of_kind(body[text_name], str, text_name, "a string"),
-        k=_of_kind(body.get("k", DEFAULT_K), int, "k", "a whole number"),
+        of_kind(body[text_name], str, text_name, "a string"),
+        k=of_kind(body.get("k", DEFAULT_K), int, "k", "a whole number"),
         paths=_strings(filters, "paths"),
         media_types=_strings(filters, "media_types"),
         min_confidence=_number(body, "min_confidence"),
@@ -136,13 +139,18 @@ def _number(body: dict[str, Any], name: str) -> float | None:
     if value is None:
         return None
     # Checked before it becomes a float, for which a whole number may be too large.
-    if not 0 <= _of_kind(value, (int, float), name, "a number from 0 to 1") <= 1:
+    if not 0 <= of_kind(value, (int, float), name, "a number from 0 to 1") <= 1:
         raise InvalidParameter(f"{name} has to be a number from 0 to 1")
     return float(value)
 
 
-def _json_object(names: Sequence[str]) -> dict[str, Any]:
-    """Return the request's body: filters, k and some other names, no more."""
+def json_object(names: Sequence[str]) -> dict[str, Any]:
+    """Return the request's body, an object of these names and no more.
+
+    Raises:
+        InvalidRequest: It is none.
+        UnknownParameter: There are others.
+    """
     refuse_unknown(request.args, ())
     if not request.is_json:
         raise InvalidRequest("the body has to be JSON: send it with Content-Type: application/json")
@@ -152,18 +160,23 @@ def _json_object(names: Sequence[str]) -> dict[str, Any]:
         body = None
     if not isinstance(body, dict):
         raise InvalidRequest('the body is no JSON object: send one, such as {"question": "When did it open?"}')
-    refuse_unknown(body, (*names, "k", "filters"))
+    refuse_unknown(body, names)
     return body
 
 
 def _strings(filters: dict[str, Any], name: str) -> list[str]:
-    values = _of_kind(filters.get(name, []), list, f"filters.{name}", "a list of strings")
-    return [_of_kind(value, str, f"filters.{name}", "a list of strings") for value in values]
+    values = of_kind(filters.get(name, []), list, f"filters.{name}", "a list of strings")
+    return [of_kind(value, str, f"filters.{name}", "a list of strings") for value in values]
 
 
-def _of_kind(
+def of_kind(
     value: Any, kind: type[Any] | tuple[type[Any], ...], name: str, description: str
 ) -> Any:  # a JSON value may be anything
+    """Return a value of a body that is of a kind.
+
+    Raises:
+        InvalidParameter: It is of another.
+    """
     # To Python a truth value is a number.
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise InvalidParameter(f"{name} has to be {description}")

@@ -7,8 +7,10 @@ from collections.abc import Collection
 from flask import Flask
 
 from qa.engine import Engine
+from qa.feedback_store import FeedbackStore
 from qa.web import guards, problems
 from qa.web.api import api
+from qa.web.feedback import feedback_api, feedback_pages
 from qa.web.pages import pages
 
 _MAX_BODY_BYTES = 64 * 2**10
@@ -31,6 +33,9 @@ def create_app(engine: Engine, *, host: str = "127.0.0.1", allowed_hosts: Collec
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     guards.install(app, host=host, allowed_hosts=allowed_hosts)
     problems.install(app)
+    feedback = FeedbackStore(engine.source.index)
     app.register_blueprint(api(engine))
-    app.register_blueprint(pages(engine))
+    app.register_blueprint(feedback_api(engine, feedback))
+    app.register_blueprint(pages(engine, feedback))
+    app.register_blueprint(feedback_pages(engine, feedback))
     return app

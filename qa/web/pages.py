@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as Redirect
 
-from index.errors import InputError, InvalidParameter, UnknownSpan
+from index.errors import InputError, InvalidParameter, UnknownFeedback
 from index.records import Document, Span
 from qa.engine import Engine
-from qa.requests import check_path, check_text, parse_number
+from qa.feedback import Entry
+from qa.feedback_store import FeedbackStore
+from qa.requests import check_path, check_span, check_text, parse_number
 from qa.web import views
 from qa.web.api import OF_ASKING, refuse_unknown, request_of_query, wants_explanation
 from qa.web.problems import status_of
@@ -18,7 +22,7 @@ from qa.wire import document_url
 _OPTIONAL = ("k", "path", "media_type", *OF_ASKING)
 
 
-def pages(engine: Engine) -> Blueprint:
+def pages(engine: Engine, feedback: FeedbackStore) -> Blueprint:
     """Return the routes of the pages."""
     blueprint = Blueprint("pages", __name__)
     for words in (
@@ -41,7 +45,8 @@ def pages(engine: Engine) -> Blueprint:
             return render_template("start.html", form=form, listing=views.Listing.of(engine.documents()))
         try:
             query = _without_blanks(request.args)
-            asked, explain = request_of_query(query, "q", also=OF_ASKING), wants_explanation(query)
+            asked = request_of_query(query, "q", also=(*OF_ASKING, views.JUDGED))
+            explain = wants_explanation(query)
             response = engine.ask(asked)
         except InputError as error:
             return render_template("refused.html", form=form, error=error), status_of(error)
@@ -52,6 +57,7 @@ def pages(engine: Engine) -> Blueprint:
             answers=[views.AnswerView.of(answer) for answer in response.answers],
             others=views.other_hits(response),
             explanation=views.ExplanationView.of(response.explanation) if explain else None,
+            judging=views.JudgingForm.of(response, query, kept=_kept(feedback, query)),
         )
 
     @blueprint.get("/documents")
@@ -96,6 +102,13 @@ def _without_blanks(query: MultiDict[str, str]) -> MultiDict[str, str]:
     return MultiDict([(name, value) for name, value in query.items(multi=True) if value or name not in _OPTIONAL])
 
 
+def _kept(feedback: FeedbackStore, query: MultiDict[str, str]) -> Entry | None:
+    """Return what the person has just said, None where nothing was said or it was taken back since."""
+    with suppress(UnknownFeedback):
+        return feedback.get(query[views.JUDGED]) if views.JUDGED in query else None
+    return None
+
+
 def _path(query: MultiDict[str, str]) -> str:
     path = query.get("path", "")
     check_text(path, "path")
@@ -128,11 +141,4 @@ def _span(query: MultiDict[str, str], document: Document) -> Span | None:
         return None
     if start is None or end is None:
         raise InvalidParameter("a span has a start and an end: give both, or neither for the whole document")
-    if start >= end:
-        raise InvalidParameter(f"there is nothing from {start:,} to {end:,}: a span starts before it ends")
-    if end > len(document.text):
-        raise UnknownSpan(
-            f"{document.doc_id} has {len(document.text):,} characters, and the span ends at {end:,}: "
-            "the document was changed since; ask again to find the place"
-        )
-    return Span(start, end)
+    return check_span(start, end, document)

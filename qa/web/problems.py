@@ -18,6 +18,7 @@ from index.errors import (
     CitespanError,
     CollectionError,
     EncoderError,
+    FeedbackError,
     IndexBusy,
     InputError,
     NotFoundError,
@@ -45,6 +46,7 @@ _KINDS: tuple[tuple[type[CitespanError], _Kind], ...] = (
     (StoreError, _Kind(500, "The index cannot be used")),
     (EncoderError, _Kind(500, "The encoder cannot be used")),
     (ReaderError, _Kind(500, "The reader cannot be used")),
+    (FeedbackError, _Kind(500, "Feedback cannot be kept")),
     (CitespanError, _Kind(500, "Something went wrong")),
 )
 

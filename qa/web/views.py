@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from index.errors import CitespanError, FileError
 from index.records import HEADING_SEPARATOR, DocumentSummary, Hit, Span
 from qa.answering import Candidate
 from qa.confidence import Risk, whole_per_cent
+from qa.feedback import MAX_TEXT, Entry
 from qa.records import Answer, Citation, Explanation, Response
 from qa.requests import DEFAULT_K, MAX_K, MAX_QUESTION
 from qa.web.problems import HTTP_CODES, OTHER_HTTP_CODE, status_of
@@ -26,6 +28,9 @@ _KINDS_OF_FILE = {"text/plain": "Plain text", "text/markdown": "Markdown", "text
 
 _CONFIDENCES = ((0.75, "High"), (0.45, "Fair"), (0.0, "Low"))
 """From which probability on an answer is spoken of so."""
+
+JUDGED = "judged"
+"""The parameter of a URL that names what was said of its answer just now."""
 
 _WHENCE = {
     "reader": "which is the reader’s own threshold, chosen on data",
@@ -169,6 +174,56 @@ class ExplanationView:
         else:
             reason = _SILENCES.get(explanation.silence or "", "")
         return cls(f"{bar} {reason}".strip(), explanation.candidates)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingForm:
+    """What a person may say of the best answer, or of a silence.
+
+    Attributes:
+        action: Where it goes, with the question as it was asked, so that the way leads back.
+        is_silence: Whether the place is the nearest passage, and not that of an answer.
+        digest: Of the place's words, by which the server sees that they are still there. Not the words: a
+            browser would send them with other line ends.
+        kept: What was said just now.
+    """
+
+    action: str
+    is_silence: bool
+    doc_id: str
+    span: Span
+    digest: str
+    index_version: int
+    kept: Entry | None
+
+    max_text: ClassVar[int] = MAX_TEXT
+
+    @classmethod
+    def of(cls, response: Response, query: MultiDict[str, str], *, kept: Entry | None) -> JudgingForm | None:
+        """Return the form for a response to the query of a URL; None where nothing was read."""
+        if not response.hits:
+            return None
+        if response.answers:
+            citation = response.answers[0].citation
+            doc_id, span, words = citation.doc_id, citation.span, citation.quote
+        else:
+            nearest = response.hits[0].passage
+            doc_id, span, words = nearest.doc_id, nearest.span, nearest.text
+        asked = [(name, value) for name, value in query.items(multi=True) if name != JUDGED]
+        return cls(
+            action="/feedback?" + urlencode(asked),
+            is_silence=not response.answers,
+            doc_id=doc_id,
+            span=span,
+            digest=digest_of(words),
+            index_version=response.index_version,
+            kept=kept,
+        )
+
+
+def digest_of(words: str) -> str:
+    """Return a digest by which words can be compared without being sent."""
+    return hashlib.sha256(words.encode()).hexdigest()
 
 
 def other_hits(response: Response) -> tuple[Hit, ...]:

@@ -35,6 +35,7 @@ _PAGES = (
     "/documents/handbook/bicycle-workshop-terms.txt?start=0&end=90",
     "/documents/places/museum-of-measures.html",
     "/documents/nowhere.md",
+    "/feedback",
     "/errors",
 )
 
@@ -229,6 +230,21 @@ def test_the_button_updates_the_index_and_says_so(page):
     page.goto("/documents")
     page.get_by_role("button", name="Update the index now").click()
     expect(page.get_by_role("status")).to_contain_text("The index is up to date: 0 changes")
+
+
+def test_a_correction_is_kept_thanked_for_and_taken_back(page):
+    page.goto(_ANSWERS)
+    page.get_by_text("Give the right answer").click()
+    page.get_by_label("The right answer").fill("seventy-three kilograms")
+    page.get_by_label("The right answer").press("Enter")
+    page.wait_for_url("**&judged=*#feedback")
+    expect(page.get_by_role("status")).to_contain_text("wrong, with what would be right")
+    expect(page.get_by_role("status")).to_be_in_viewport()
+    page.get_by_role("link", name="take it back").click()
+    expect(page.get_by_text("seventy-three kilograms")).to_be_visible()
+    page.get_by_role("button", name="Take back").click()
+    expect(page.get_by_role("status")).to_have_text("It was taken back.")
+    assert page.get_by_text("seventy-three kilograms").count() == 0
 
 
 def test_no_page_asks_for_anything_that_is_refused_or_elsewhere(page, base):

@@ -40,14 +40,15 @@ _FILES: dict[str, str | bytes] = {
 }
 _ANSWERED = "When was the Forth Bridge opened?"
 _UNANSWERED = "Quelle heure?"
+_HOSTILE_QUESTION = "<script>Wombats dig long burrows"
 _PAGES = {
     "start": "/",
     "start within a folder": "/?path=bridges&media_type=text/markdown&k=3",
     "answers": "/?" + urlencode({"q": _ANSWERED}),
-    "hostile answers": "/?" + urlencode({"q": "<script>Wombats dig long burrows"}),
+    "hostile answers": "/?" + urlencode({"q": _HOSTILE_QUESTION}),
     "no answer": "/?" + urlencode({"q": _UNANSWERED}),
     "explained answers": "/?" + urlencode({"q": _ANSWERED, "explain": "1"}),
-    "explained hostile answers": "/?" + urlencode({"q": "<script>Wombats dig long burrows", "explain": "1"}),
+    "explained hostile answers": "/?" + urlencode({"q": _HOSTILE_QUESTION, "explain": "1"}),
     "explained silence": "/?" + urlencode({"q": _UNANSWERED, "explain": "1", "max_risk": "0.1"}),
     "nothing found": "/?" + urlencode({"q": _ANSWERED, "path": "nowhere"}),
     "refused": "/?q=",
@@ -60,6 +61,8 @@ _PAGES = {
     "document with a span": "/documents/unicode/emoji.md?start=19&end=40",
     "hostile document": "/documents/" + quote(_HOSTILE_NAME) + "?start=2&end=30",
     "unknown document": "/documents/nowhere.md",
+    "feedback": "/feedback",
+    "feedback after one was taken back": "/feedback?taken_back=1",
     "error codes": "/errors",
     "unknown page": "/nowhere",
 }
@@ -68,7 +71,21 @@ _PAGES = {
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     with closing(build_engine(tmp_path_factory.mktemp("pages"), _FILES)) as engine:
-        yield create_app(engine).test_client()
+        client = create_app(engine).test_client()
+        for question in (_ANSWERED, _HOSTILE_QUESTION):
+            _judge(client, question)
+        yield client
+
+
+def _judge(client: FlaskClient, question: str) -> None:
+    response = client.get("/api/v1/ask", query_string={"question": question}).get_json()
+    answer = response["answers"][0]
+    place = {name: answer["citation"][name] for name in ("doc_id", "start", "end")}
+    said = {"verdict": "wrong", "corrected": question, "comment": question, "index_version": response["index_version"]}
+    kept = client.post(
+        "/api/v1/feedback", json={"question": question, "answer": answer["text"], "citation": place, **said}
+    )
+    assert kept.status_code == 201
 
 
 def _tree(response: TestResponse) -> lxml.html.HtmlElement:
@@ -105,7 +122,7 @@ def test_no_page_holds_a_script_or_a_style_of_its_own(client, path):
 @pytest.mark.parametrize("path", _PAGES.values(), ids=_PAGES)
 def test_every_control_of_every_page_has_a_label(client, path):
     tree = _tree(client.get(path))
-    for control in tree.xpath("//input | //select | //textarea"):
+    for control in tree.xpath("//input[not(@type='hidden')] | //select | //textarea"):
         assert _one(tree, f"//label[@for='{control.get('id')}']").text_content().strip()
 
 
@@ -128,7 +145,10 @@ def test_every_link_of_every_page_leads_somewhere(client, path):
 
 
 def test_states_can_be_told_apart_by_their_titles(client):
-    states = ("start", "answers", "no answer", "nothing found", "refused", "documents", "document", "unknown page")
+    states = (
+        *("start", "answers", "no answer", "nothing found", "refused"),
+        *("documents", "document", "feedback", "unknown page"),
+    )
     titles = {_one(_tree(client.get(_PAGES[state])), "//title").text for state in states}
     assert len(titles) == len(states)
 
