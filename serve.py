@@ -18,6 +18,7 @@ from index.errors import AddressUnusable
 from qa.background import background_work
 from qa.cli import citespan, command, print_report, progress_bars
 from qa.composition import open_updated_engine
+from qa.evaluation import command as _  # noqa: F401  # adds `citespan eval`
 from qa.settings import Settings
 from qa.web.app import create_app
 
@@ -27,7 +28,7 @@ __all__ = ["citespan", "main"]
 _MAX_BODY_BYTES = 2**20
 
 
-@command("serve", "index", "answers", "server")
+@command("serve", "index", "retrieval", "answers", "server")
 def serve(settings: Settings) -> None:
     """Update the index, then serve the web form and the API."""
     with progress_bars() as on_progress:

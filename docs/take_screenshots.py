@@ -66,7 +66,18 @@ def main() -> None:
         for shot in _shots(base):
             picture = _take(browser, base, shot)
             print(f"{picture.relative_to(ROOT)}: {picture.stat().st_size / 1000:.0f} kB")
+        page = _evaluation(Path(index))
+        _take(browser, page.as_uri(), Shot("evaluation-page", "", height=1700))
         browser.close()
+
+
+def _evaluation(index: Path) -> Path:
+    """Return the page of an evaluation on the golden set."""
+    page = index / "evaluation.html"
+    arguments = ["eval", "tests/golden/questions.json", "--index", str(index), "--html", str(page)]
+    command = [sys.executable, "-c", "from serve import citespan; citespan()", *arguments]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return page
 
 
 def _shots(base: str) -> tuple[Shot, ...]:

@@ -157,9 +157,10 @@ class Hit:
     """A passage that a search found.
 
     Attributes:
-        rank: In the fused ranking, from 1.
-        score: Reciprocal-rank score.
+        rank: From 1.
+        score: Fused: the mean of its standard scores in the two rankings.
         dense_rank, lexical_rank: In the two rankings that were fused, from 1; None where it was not in.
+        relevance: Log-odds, by the reader, that it answers the query; None where the reader did not rerank it.
     """
 
     passage: Passage
@@ -167,6 +168,7 @@ class Hit:
     score: float
     dense_rank: int | None
     lexical_rank: int | None
+    relevance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,11 +35,11 @@ from index.store.database import Database
 from index.store.folder import current_database
 from index.update import Progress, UpdateReport
 from qa import wire
-from qa.composition import open_engine, update_index
+from qa.composition import export_feedback, open_engine, update_index
 from qa.confidence import whole_per_cent
 from qa.engine import Status
 from qa.feedback import Entry
-from qa.feedback_export import export, told
+from qa.feedback_export import told
 from qa.feedback_store import FeedbackStore
 from qa.records import Answer, Explanation, Response
 from qa.requests import DEFAULT_K, MAX_K, check
@@ -124,7 +124,7 @@ def index_command(settings: Settings, *, rebuild: bool, as_json: bool) -> None:
         print_report(report)
 
 
-@command("ask", "index", "answers")
+@command("ask", "index", "retrieval", "answers")
 @click.argument("question", nargs=-1, required=True)
 @click.option("-k", type=int, default=DEFAULT_K, show_default=True, help=f"Passages to read, 1 to {MAX_K}.")
 @click.option("--explain", is_flag=True, help="Tell why: ranks, scores, and what was not sure enough to be an answer.")
@@ -156,7 +156,7 @@ def ask(
         _print_explanation(response.explanation)
 
 
-@command("search", "index")
+@command("search", "index", "retrieval", "answers")
 @click.argument("query", nargs=-1, required=True)
 @click.option("-k", type=int, default=10, show_default=True, help=f"Passages to find, 1 to {MAX_K}.")
 @_path_option
@@ -178,7 +178,8 @@ def search(
     for hit in response.hits:
         where = f"{hit.passage.doc_id} [{hit.passage.span.start}:{hit.passage.span.end}]"
         ranks = f"meaning {hit.dense_rank or '–'}, words {hit.lexical_rank or '–'}"
-        console.print(Text.assemble((f"{hit.rank}. ", "bold"), (where, "cyan"), f"  {hit.score:.4f}  ({ranks})"))
+        read = "" if hit.relevance is None else f", log-odds that it answers {hit.relevance:.2f}"
+        console.print(Text.assemble((f"{hit.rank}. ", "bold"), (where, "cyan"), f"  {hit.score:.3f}  ({ranks}{read})"))
         console.print(Text(f"   {_one_line(hit.passage.text, 160)}"))
 
 
@@ -234,10 +235,7 @@ def feedback_list(settings: Settings, *, as_json: bool) -> None:
 @click.argument("file", type=click.File("w", encoding="utf-8", atomic=True))
 def feedback_export(settings: Settings, *, file: IO[str]) -> None:
     """Write feedback to FILE as questions with gold answers, in the form of SQuAD 2.0; "-" is standard output."""
-    entries = FeedbackStore(settings.index).newest()
-    with closing(Database(current_database(settings.index))) as database:
-        doc_ids = {known.sha256: known.doc_id for known in database.known()}
-        exported = export(entries, document=database.document, doc_ids=doc_ids)
+    exported = export_feedback(settings)
     file.write(json.dumps(exported.squad, ensure_ascii=False, indent=1) + "\n")
     counts = f"{exported.n_answerable:,} with an answer, {exported.n_impossible:,} without"
     click.echo(f"Questions written: {counts}", err=True)

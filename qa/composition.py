@@ -14,6 +14,8 @@ from index.store.folder import current_database, has_index
 from index.store.schema import check_encoder
 from index.update import Progress, UpdateReport, update
 from qa.engine import Engine, Source
+from qa.feedback_export import Export, export
+from qa.feedback_store import FeedbackStore
 from qa.reader import Reader
 from qa.readers import open_reader
 from qa.requests import check_thresholds
@@ -130,4 +132,19 @@ def _engine(settings: Settings, store: EmbeddedStore, encoder: Encoder, reader: 
         source=Source(settings.documents, settings.index, store.identity.encoder, settings.max_file_bytes),
         min_confidence=settings.min_confidence,
         max_risk=settings.max_risk,
+        retrieval=settings.retrieval,
+        rerank=settings.rerank,
     )
+
+
+def export_feedback(settings: Settings) -> Export:
+    """Return what people said of answers as questions on the documents there are.
+
+    Raises:
+        NothingToExport: They said nothing that can be.
+        CitespanError: The index, or what was said, cannot be read.
+    """
+    entries = FeedbackStore(settings.index).newest()
+    with closing(Database(current_database(settings.index))) as database:
+        doc_ids = {known.sha256: known.doc_id for known in database.known()}
+        return export(entries, document=database.document, doc_ids=doc_ids)

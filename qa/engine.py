@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from index.collection import Failure
 from index.encoder import Encoder
 from index.errors import Overloaded
 from index.records import Counts, Document, DocumentSummary, Hit
-from index.retriever import retrieve
+from index.retriever import Retrieval, retrieve
 from index.store.database import Database
 from index.store.protocol import Identity, PassageStore, Snapshot
 from index.update import Progress, UpdateReport, update
@@ -25,6 +25,7 @@ from qa.confidence import Calibration
 from qa.reader import Reader
 from qa.records import Answer, DocumentView, Explanation, Response, SearchResponse
 from qa.requests import Request, check_thresholds
+from qa.reranking import rerank
 
 _MAX_WAIT_S = 20.0
 
@@ -115,11 +116,13 @@ class Engine:
         source: Source,
         min_confidence: float | None = None,
         max_risk: float | None = None,
+        retrieval: Retrieval = Retrieval.HYBRID,
+        rerank: int = 0,
     ) -> None:
         """Take over the store; the encoder is the one that the store's index was made with.
 
         Args:
-            min_confidence, max_risk: For requests that say nothing of it, as in `Request`.
+            min_confidence, max_risk, retrieval, rerank: For requests that say nothing of it, as in `Request`.
 
         Raises:
             InvalidParameter: They are out of range, or the reader was never measured to be so seldom wrong.
@@ -129,6 +132,8 @@ class Engine:
         self._encoder = encoder
         self._reader = reader
         self._source = source
+        self._retrieval = retrieval
+        self._rerank = rerank
         self._threshold = _threshold(reader.calibration, min_confidence, max_risk) or Threshold(
             reader.calibration.min_confidence, "reader"
         )
@@ -181,7 +186,11 @@ class Engine:
         """
         watch = _Stopwatch()
         with self._store.snapshot() as snapshot:
-            hits = self._retrieve(snapshot, request, watch)
+            depth = self._rerank if request.rerank is None else request.rerank
+            hits = self._retrieve(snapshot, replace(request, k=max(request.k, depth)), watch)
+            if depth:
+                with watch.stage("rerank"), self._model_turn():
+                    hits = rerank(request.text, hits, self._reader, depth=depth)[: request.k]
             return SearchResponse(request.text, tuple(hits), snapshot.index_version, watch.stopped())
 
     def document(self, doc_id: str) -> DocumentView:
@@ -233,10 +242,20 @@ class Engine:
         return self._store.refresh()
 
     def _retrieve(self, snapshot: Snapshot, request: Request, watch: _Stopwatch) -> list[Hit]:
-        with watch.stage("encode"), self._model_turn():
-            vector = self._encoder.encode_questions([request.text])[0]
+        retrieval = request.retrieval or self._retrieval
+        vector = None
+        if retrieval is not Retrieval.WORDS:
+            with watch.stage("encode"), self._model_turn():
+                vector = self._encoder.encode_questions([request.text])[0]
         with watch.stage("retrieve"):
-            return retrieve(snapshot, request.text, vector, k=request.k, restriction=request.restriction)
+            return retrieve(
+                snapshot,
+                request.text,
+                vector,
+                k=request.k,
+                restriction=request.restriction,
+                retrieval=retrieval,
+            )
 
     @contextmanager
     def _model_turn(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from index.errors import EmptyQuestion, InvalidParameter, InvalidText, QuestionTooLong, UnknownSpan
 from index.parsing import FORMATS
 from index.records import Document, Filter, Span
+from index.retriever import Retrieval
 
 MAX_QUESTION = 1000
 """Characters. The encoder sees about this much of a question."""
@@ -31,6 +32,9 @@ class Request:
         min_confidence: Answer from this confidence on, in [0, 1].
         max_risk: Answer where at most this share of answers is wrong, in [0, 1]. At most one of the two is
             given; with neither it is the service's setting or else the reader's own threshold.
+        rerank: Of a search, so many passages are read and put in the order that the reader gives them, 0 to
+            `MAX_K`; None for the service's setting.
+        retrieval: Which rankings are made; None for the service's setting.
     """
 
     text: str
@@ -38,6 +42,8 @@ class Request:
     restriction: Filter
     min_confidence: float | None = None
     max_risk: float | None = None
+    rerank: int | None = None
+    retrieval: Retrieval | None = None
 
 
 def check(
@@ -48,6 +54,8 @@ def check(
     media_types: Sequence[str] = (),
     min_confidence: float | None = None,
     max_risk: float | None = None,
+    rerank: int | None = None,
+    retrieval: str | None = None,
 ) -> Request:
     """Return a request that can be answered.
 
@@ -78,8 +86,13 @@ def check(
         if media_type not in MEDIA_TYPES:
             raise InvalidParameter(f"there are no documents of type {media_type!r}: there are {', '.join(MEDIA_TYPES)}")
     check_thresholds(min_confidence, max_risk)
+    if rerank is not None and not 0 <= rerank <= MAX_K:
+        raise InvalidParameter(f"rerank is {rerank}: it has to be a whole number from 0 to {MAX_K}")
+    if retrieval is not None and retrieval not in set(Retrieval):
+        raise InvalidParameter(f"retrieval is {retrieval[:40]!r}: it has to be one of {', '.join(Retrieval)}")
     restriction = Filter(tuple(path for path in map(check_path, paths) if path), tuple(media_types))
-    return Request(stripped, k, restriction, min_confidence, max_risk)
+    mode = None if retrieval is None else Retrieval(retrieval)
+    return Request(stripped, k, restriction, min_confidence, max_risk, rerank, mode)
 
 
 def check_thresholds(min_confidence: float | None, max_risk: float | None) -> None:

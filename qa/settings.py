@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from index.collection import MAX_FILE_BYTES
+from index.retriever import Retrieval
 from qa.readers import EMBEDDED
+from qa.requests import MAX_K
 from qa.span_reader import MAX_ANSWER_TOKENS
 
 PREFIX = "CITESPAN_"
@@ -25,6 +27,8 @@ class Settings:
     encoder: str | None
     hub: bool
     max_file_bytes: int
+    retrieval: Retrieval
+    rerank: int
     reader: str
     min_confidence: float | None
     max_risk: float | None
@@ -92,6 +96,20 @@ SETTINGS = (
     ),
     Setting("hub", bool, False, "Allow models to be fetched from the Hugging Face hub.", "index", is_flag=True),
     Setting("max_file_bytes", click.IntRange(min=1), MAX_FILE_BYTES, "Files over this size are not read.", "index"),
+    Setting(
+        "retrieval",
+        click.Choice([*Retrieval]),
+        Retrieval.HYBRID,
+        "Find passages by meaning and by words (hybrid), or by one of them.",
+        "retrieval",
+    ),
+    Setting(
+        "rerank",
+        click.IntRange(0, MAX_K),
+        0,
+        "Of a search, let the reader put so many of the first passages in order; 0 for none.",
+        "retrieval",
+    ),
     Setting(
         "reader",
         str,

@@ -229,6 +229,7 @@ def _hit(hit: Hit) -> Json:
         "score": round(hit.score, 6),
         "dense_rank": hit.dense_rank,
         "lexical_rank": hit.lexical_rank,
+        "relevance": None if hit.relevance is None else round(hit.relevance, 4),
         "doc_id": passage.doc_id,
         "title": passage.title,
         "media_type": passage.media_type,

@@ -68,7 +68,7 @@ class OverlapReader:
     calibration = Calibration({"answerability": 1.0}, 0.0, 0.5, (Risk(0.05, 0.95), Risk(0.1, 0.9), Risk(0.5, 0.5)))
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
-        return [self._reading(content_words(question), passage) for passage in passages]
+        return [self._reading(set(content_words(question)), passage) for passage in passages]
 
     @staticmethod
     def _reading(asked: set[str], passage: Passage) -> Reading:
@@ -77,7 +77,7 @@ class OverlapReader:
         for span in sentence_spans(passage.text):
             sentence = span.of(passage.text)
             if not sentence.startswith("#") and " " in sentence and sentence not in headings:
-                share = len(asked & content_words(sentence)) / max(len(asked), 1)
+                share = len(asked & set(content_words(sentence))) / max(len(asked), 1)
                 found.append(ScoredSpan(span, 8 * share, 0.0))
         found.sort(key=lambda scored: (-scored.score, scored.span))
         return Reading(tuple(found), found[0].score if found else -math.inf, 4.0)

@@ -1,7 +1,7 @@
 """What the answering side asks of a store. A distributed engine would plug in here.
 
-Only ranks and records cross this seam: fusion stays in `index.retriever`, with the same ties on
-every engine. Writing is not part of it yet: `index.update` writes to the embedded store's database.
+Only rankings and records cross this seam: fusion stays in `index.retriever`, one for every engine, and takes
+scores of any scale. Writing is not part of it yet: `index.update` writes to the embedded store's database.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ Derived from the truth and held in memory (docs/decisions/0004-derived-indexes-i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import tantivy
 
@@ -17,7 +18,9 @@ _HEAP_BYTES = 64 * 2**20
 _LONGEST_WORD = 64
 _TOKENIZER = "words"
 # Weights of the fields where a query's words may stand.
-_FIELDS = {"text": 1.0, "context": 0.5}
+FIELDS = {"text": 1.0, "context": 0.25}
+REPETITION = 4.0
+"""How much a word counts that the query repeats: BM25's k3. At 0 no more than once, without bound as it grows."""
 
 
 # Words that say what is asked for, not what about; the rest of the function words are tantivy's list.
@@ -42,9 +45,9 @@ def _analyzer(*, has_stop_words: bool) -> tantivy.TextAnalyzer:
 _CONTENT_WORDS = _analyzer(has_stop_words=False)
 
 
-def content_words(text: str) -> set[str]:
-    """Return the words of a text that say what it is about, stemmed."""
-    return set(_CONTENT_WORDS.analyze(text))
+def content_words(text: str) -> Counter[str]:
+    """Return the words of a text that say what it is about, stemmed, and how often each stands in it."""
+    return Counter(_CONTENT_WORDS.analyze(text))
 
 
 class WordIndex:
@@ -57,7 +60,7 @@ class WordIndex:
     def __init__(self, passages: Iterable[Passage]) -> None:
         builder = tantivy.SchemaBuilder()
         builder.add_unsigned_field("passage_id", indexed=True, fast=True)
-        for field in _FIELDS:
+        for field in FIELDS:
             builder.add_text_field(field, tokenizer_name=_TOKENIZER, index_option="freq")
         self._schema = builder.build()
         self._analyzer = _analyzer(has_stop_words=True)
@@ -102,7 +105,7 @@ class WordSearcher:
             order: Sort keys for ties, as in `VectorIndex.search`.
             allowed: The ids that may be found; None for all. Statistics are those of all passages.
         """
-        words = sorted(content_words(query) or set(self._analyzer.analyze(query)))
+        words = content_words(query) or Counter(self._analyzer.analyze(query))
         n_candidates = len(self) if allowed is None else len(allowed)
         if not words or n_candidates == 0:
             return []
@@ -125,14 +128,24 @@ class WordSearcher:
         found = [(float(score), int(i)) for (score, _), i in zip(hits, ids, strict=True) if i is not None]
         return ranked(found, k, order)
 
-    def _any_of(self, words: Sequence[str]) -> tantivy.Query:
+    def _any_of(self, words: Mapping[str, int]) -> tantivy.Query:
         return tantivy.Query.boolean_query(
             [
                 (
                     tantivy.Occur.Should,
-                    tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, word), weight),
+                    tantivy.Query.boost_query(
+                        tantivy.Query.term_query(self._schema, field, word), weight * _repeated(count)
+                    ),
                 )
-                for word in words
-                for field, weight in _FIELDS.items()
+                for word, count in sorted(words.items())
+                for field, weight in FIELDS.items()
             ]
         )
+
+
+def _repeated(count: int) -> float:
+    """Return what a word counts that a query holds so many times.
+
+    Source: Robertson et al. 1994, "Okapi at TREC-3", section 3.2.
+    """
+    return (REPETITION + 1) * count / (REPETITION + count)

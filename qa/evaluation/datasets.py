@@ -16,12 +16,16 @@ from index.records import Span
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question with the paragraph that it was asked of.
+    """A question, what is known of its answer, and of where it stands.
 
     Attributes:
         question_id: Of no other question of its file.
-        article: The title under which SQuAD has the paragraph; in a golden set, its document's id.
+        article: The title under which SQuAD has the paragraph; in a person's own questions the id of the
+            document that answers, "" where it is not told.
+        paragraph: That it was asked of; "" where none is told.
         answers: Where gold answers stand in the paragraph; empty where it does not say.
+        wordings: Gold answers of which nothing but the words is known.
+        is_graded: Its gold answers are known, be it that there are none; else only its document is.
     """
 
     question_id: str
@@ -29,42 +33,57 @@ class Question:
     article: str
     paragraph: str
     answers: tuple[Span, ...]
+    wordings: tuple[str, ...] = ()
+    is_graded: bool = True
 
     @property
     def is_answerable(self) -> bool:
-        return bool(self.answers)
+        return bool(self.answers or self.wordings)
 
     @property
     def golds(self) -> tuple[str, ...]:
         """The gold answers' texts."""
-        return tuple(span.of(self.paragraph) for span in self.answers)
+        return (*(span.of(self.paragraph) for span in self.answers), *self.wordings)
 
 
 def read_squad(path: Path) -> list[Question]:
     """Return all questions of a file in the form of SQuAD 1.1 or 2.0, in its order.
 
     Raises:
-        InvalidEvaluationData: It is not of this form, an answer does not stand where the file says, two
-            questions have one id, or a question without answers is not marked as impossible.
+        InvalidEvaluationData: As `squad_questions`.
+    """
+    return squad_questions(_read_json(path), str(path))
+
+
+def squad_questions(squad: Any, source: str) -> list[Question]:  # what a file holds is found out by reading it
+    """Return all questions of a data set in the form of SQuAD 1.1 or 2.0, in its order.
+
+    Args:
+        squad: JSON.
+        source: What it is called in messages.
+
+    Raises:
+        InvalidEvaluationData: It is not of this form, an answer does not stand where it says, two questions have
+            one id, or a question without answers is not marked as impossible.
     """
     try:
         questions = [
             _question(qa, article["title"], paragraph["context"])
-            for article in _read_json(path)["data"]
+            for article in squad["data"]
             for paragraph in article["paragraphs"]
             for qa in paragraph["qas"]
         ]
     except KeyError as error:
-        raise InvalidEvaluationData(f"{path} is not in SQuAD's form: it lacks {error}") from error
+        raise InvalidEvaluationData(f"{source} is not in SQuAD's form: it lacks {error}") from error
     except TypeError as error:
-        raise InvalidEvaluationData(f"{path} is not in SQuAD's form: {error}") from error
+        raise InvalidEvaluationData(f"{source} is not in SQuAD's form: {error}") from error
     except ValueError as error:
-        raise InvalidEvaluationData(f"{path}: {error}") from error
+        raise InvalidEvaluationData(f"{source}: {error}") from error
     twice = [name for name, n in Counter(question.question_id for question in questions).items() if n > 1]
     if twice:
-        raise InvalidEvaluationData(f"{path} has more than one question with the id {twice[0]!r}: give each its own")
+        raise InvalidEvaluationData(f"{source} has more than one question with the id {twice[0]!r}: give each its own")
     if not questions:
-        raise InvalidEvaluationData(f"{path} holds no questions")
+        raise InvalidEvaluationData(f"{source} holds no questions")
     return questions
 
 

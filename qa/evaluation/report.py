@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from rich.table import Column, Table
 from rich.text import Text
 
+from index.retriever import Retrieval
+from qa.evaluation.bootstrap import Bootstrap
+from qa.evaluation.compare import Difference, differ
+from qa.evaluation.ranking import MAIN
 from qa.evaluation.summary import Report, Verdict
 
-_MILLISECONDS = "_ms"
+MILLISECONDS = "_ms"
 
 
 def report_json(report: Report) -> dict[str, Any]:  # JSON
@@ -23,6 +28,7 @@ def report_json(report: Report) -> dict[str, Any]:  # JSON
         "reliability": [asdict(some) for some in report.reliability],
         "risk_coverage": asdict(report.risk_coverage),
         "questions": [_verdict_json(verdict) for verdict in report.verdicts],
+        "values": {name: dict(of_questions) for name, of_questions in report.values.items()},
     }
 
 
@@ -53,9 +59,44 @@ def measures_table(report: Report) -> Table:
     """Return each measure with its interval and the number of questions it is over."""
     table = Table("measure", _right("value"), _right("95 % interval"), _right("n"), title=report.name)
     for name, estimate in report.measures.items():
-        form = ".1f" if name.endswith(_MILLISECONDS) else ".3f"
+        form = ".1f" if name.endswith(MILLISECONDS) else ".3f"
         interval = f"{estimate.low:{form}} to {estimate.high:{form}}"
         table.add_row(name, f"{estimate.value:{form}}", interval, f"{estimate.n:,}")
+    return table
+
+
+def searches_table(report: Report) -> Table:
+    """Return the searches of judged queries side by side, and whether they differ from the hybrid one by chance."""
+    searches = list(dict.fromkeys(name.rpartition(" ")[0] for name in report.values if " " in name))
+    measures = list(dict.fromkeys(name.rpartition(" ")[2] for name in report.values if " " in name))
+    bootstrap = Bootstrap(int(report.about["n_resamples"]), int(report.about["seed"]))
+    table = Table("search", *map(_right, [*measures, "95 %", "p"]), title=report.name)
+    ids = list(report.values[f"{Retrieval.HYBRID} {MAIN}"])
+    mains = {search: np.array([report.values[f"{search} {MAIN}"][one] for one in ids]) for search in searches}
+    for search in searches:
+        found = [report.measures[f"{search} {measure}"] for measure in measures]
+        difference = differ(mains[Retrieval.HYBRID], mains[search], bootstrap)
+        p_value = "" if search == Retrieval.HYBRID else f"{difference.p_value:.3f}"
+        main = report.measures[f"{search} {MAIN}"]
+        cells = [*(f"{some.value:.3f}" for some in found), f"{main.low:.3f}–{main.high:.3f}", p_value]
+        table.add_row(search, *cells)
+    table.caption = f"95 %: interval of {MAIN}. p: that it differs so much from hybrid's by chance."
+    return table
+
+
+def differences_table(differences: Mapping[str, Difference]) -> Table:
+    """Return how measures changed."""
+    table = Table("measure", *map(_right, ("before", "after", "change", "95 %", "p", "n")))
+    for name, some in differences.items():
+        table.add_row(
+            name,
+            f"{some.before:.3f}",
+            f"{some.after:.3f}",
+            f"{some.change.value:+.3f}",
+            f"{some.change.low:+.3f} to {some.change.high:+.3f}",
+            f"{some.p_value:.3f}",
+            f"{some.change.n:,}",
+        )
     return table
 
 

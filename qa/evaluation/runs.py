@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from index.records import Hit, Passage, Span
+from index.records import Filter, Hit, Passage, Span
+from index.retriever import Retrieval
 from qa.answering import find_candidates
 from qa.engine import Engine
 from qa.evaluation.datasets import Question, locate
+from qa.evaluation.judged import Judged
 from qa.evaluation.measures import holds_answer
+from qa.evaluation.ranking import documents_of
 from qa.reader import Reader
 from qa.records import Citation
-from qa.requests import check
+from qa.requests import Request, check
 
 DEPTH = 20
 """Passages in which a gold answer is looked for."""
+_PASSAGES = 300
+"""Passages that are found for the ranking of documents, several of one document among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Reply:
         n_exact: Quotes that are, character for character, what their document has at their span.
         answer_rank: Of the first passage that holds a gold answer word for word; None where none of `DEPTH` does.
         evidence_rank: Of the first passage that holds a gold answer in its own paragraph; likewise.
+        documents: In the order in which their best passages are found.
         took_ms: All that the service did for the answer.
     """
 
@@ -49,6 +55,7 @@ class Reply:
     n_exact: int
     answer_rank: int | None
     evidence_rank: int | None
+    documents: tuple[str, ...]
     took_ms: float
 
 
@@ -82,19 +89,55 @@ def ask_engine(engine: Engine, question: Question, *, k: int) -> Reply:
 
     Raises:
         UnknownDocument, InvalidEvaluationData: The collection lacks the question's document or paragraph.
+        InputError: The question is none that the service takes.
     """
     response = engine.ask(check(question.text, k=k))
     citations = [citation for answer in response.answers for citation in answer.citations]
-    hits = engine.search(check(question.text, k=DEPTH)).hits
-    text = engine.document(question.article).document.text
+    hits = engine.search(replace(check(question.text), k=_PASSAGES)).hits
+    text = engine.document(question.article).document.text if question.article else ""
     return Reply(
         _prediction(question, [(answer.text, answer.confidence) for answer in response.answers]),
         n_quotes=len(citations),
         n_exact=sum(is_exact(engine, citation) for citation in citations),
-        answer_rank=_first(hit.rank for hit in hits if holds_answer(hit.passage.text, question.golds)),
-        evidence_rank=evidence_rank(hits, question, text),
+        answer_rank=_first(hit.rank for hit in hits[:DEPTH] if holds_answer(hit.passage.text, question.golds)),
+        evidence_rank=evidence_rank(hits[:DEPTH], question, text),
+        documents=tuple(documents_of(hits)),
         took_ms=response.took_ms["total"],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A way to search that is measured beside others.
+
+    Attributes:
+        rerank: Passages that the reader puts in order, 0 for none.
+    """
+
+    name: str
+    retrieval: Retrieval
+    rerank: int = 0
+
+
+def search_judged(
+    engine: Engine, judged: Judged, search: Search, *, watch: Callable[[Sequence[str]], Iterable[str]] = iter
+) -> dict[str, list[str]]:
+    """Return by query the ranking of documents that a search gives; queries may be longer than a person's.
+
+    Args:
+        watch: Hands on the queries' ids one by one, and may tell how far it is.
+    """
+    rankings = {}
+    for query_id in watch(list(judged.queries)):
+        query = judged.queries[query_id]
+        request = Request(query, _PASSAGES, Filter(), rerank=search.rerank, retrieval=search.retrieval)
+        rankings[query_id] = documents_of(engine.search(request).hits)
+    return rankings
+
+
+def time_search(engine: Engine, queries: Mapping[str, str], *, k: int) -> dict[str, float]:
+    """Return how many milliseconds the service takes to search for each query, as it is set."""
+    return {one: engine.search(Request(query, k, Filter())).took_ms["total"] for one, query in queries.items()}
 
 
 def evidence_rank(hits: Sequence[Hit], question: Question, text: str) -> int | None:

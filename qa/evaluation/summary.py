@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,8 +24,10 @@ from qa.evaluation.measures import (
     risk_coverage,
     with_silence,
 )
+from qa.evaluation.ranking import Values, measure_rankings
 from qa.evaluation.runs import DEPTH, Prediction, Reply
 
+TOOK_MS = "took_ms"
 _CURVE_POINTS = 200
 
 
@@ -61,14 +63,20 @@ class Report:
     Attributes:
         about: What was asked of what, and the counts; in the order to be shown.
         measures: By their names, in the order to be shown.
+        verdicts: On the questions whose answers are known.
+        values: What a measure is the mean of, where it is one, and milliseconds: by measure, of each question by
+            its id.
+        queries: Texts of judged queries by their ids.
     """
 
     name: str
     about: Mapping[str, str | int | float]
     measures: Mapping[str, Estimate]
-    reliability: tuple[Bin, ...]
-    risk_coverage: RiskCoverage
-    verdicts: tuple[Verdict, ...]
+    reliability: tuple[Bin, ...] = ()
+    risk_coverage: RiskCoverage = field(default_factory=lambda: RiskCoverage((), ()))
+    verdicts: tuple[Verdict, ...] = ()
+    values: Values = field(default_factory=dict)
+    queries: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +118,51 @@ def reader_report(
         "n_resamples": terms.bootstrap.n_resamples,
         "seed": terms.bootstrap.seed,
     }
+    verdicts = tuple(_verdicts(predictions, columns, terms))
     return Report(
         name,
         {**about, **counts},
         {**_answer_measures(columns, terms), **_confidence_measures(columns, is_right, terms)},
         tuple(reliability(columns.confidence, is_right)),
         risk_coverage(columns.confidence, is_right, n_points=_CURVE_POINTS),
-        tuple(_verdicts(predictions, columns, terms)),
+        verdicts,
+        {
+            "EM": {verdict.prediction.question.question_id: verdict.em for verdict in verdicts},
+            "F1": {verdict.prediction.question.question_id: verdict.f1 for verdict in verdicts},
+        },
     )
 
 
 def service_report(name: str, replies: Sequence[Reply], terms: Terms, *, about: Mapping[str, str | int]) -> Report:
     """Return what the whole service's replies, at least one, are worth."""
-    report = reader_report(name, [reply.prediction for reply in replies], terms, about=about)
+    graded = [reply.prediction for reply in replies if reply.prediction.question.is_graded]
+    report = (
+        reader_report(name, graded, terms, about=about)
+        if graded
+        else Report(name, {**about, "n_questions": len(replies)}, {})
+    )
     quotes = {
         "n_quotes": sum(reply.n_quotes for reply in replies),
         "n_quotes_exact": sum(reply.n_exact for reply in replies),
     }
-    of_service = {**_retrieval_measures(replies, terms.bootstrap), **_latency(replies, terms.bootstrap)}
-    return replace(report, about={**report.about, **quotes}, measures={**report.measures, **of_service})
+    found = _retrieval_values(replies)
+    measures = {
+        **report.measures,
+        **{measure: mean_of(of_questions, terms.bootstrap) for measure, of_questions in found.items()},
+        **latency([reply.took_ms for reply in replies], terms.bootstrap),
+    }
+    took_ms = {reply.prediction.question.question_id: reply.took_ms for reply in replies}
+    return replace(
+        report,
+        about={**report.about, **quotes},
+        measures=measures,
+        values={**report.values, **found, TOOK_MS: took_ms},
+    )
+
+
+def mean_of(of_questions: Mapping[str, float], bootstrap: Bootstrap) -> Estimate:
+    """Return the mean of a measure's values by question."""
+    return bootstrap.estimate(_mean, np.array(list(of_questions.values()), dtype=np.float64))
 
 
 def _answer_measures(columns: _Columns, terms: Terms) -> dict[str, Estimate]:
@@ -158,24 +192,38 @@ def _confidence_measures(columns: _Columns, is_right: Booleans, terms: Terms) ->
     return found
 
 
-def _retrieval_measures(replies: Sequence[Reply], bootstrap: Bootstrap) -> dict[str, Estimate]:
-    asked = [reply for reply in replies if reply.prediction.question.is_answerable]
-    found: dict[str, Estimate] = {}
-    for depth in (5, DEPTH) if asked else ():
-        for name, ranks in (
-            ("answer", [reply.answer_rank for reply in asked]),
-            ("evidence", [reply.evidence_rank for reply in asked]),
-        ):
-            is_found = np.array([rank is not None and rank <= depth for rank in ranks])
-            found[f"{name}_R@{depth}"] = bootstrap.estimate(_mean, is_found)
+def _retrieval_values(replies: Sequence[Reply]) -> Values:
+    """Return for each measure of retrieval its values by question, of those it can be measured on."""
+    by_id = {reply.prediction.question.question_id: reply for reply in replies}
+    ranks = {
+        "answer": {one: reply.answer_rank for one, reply in by_id.items() if reply.prediction.question.is_answerable},
+        "evidence": {one: reply.evidence_rank for one, reply in by_id.items() if reply.prediction.question.answers},
+    }
+    found: dict[str, Mapping[str, float]] = {
+        f"{name}_R@{depth}": {one: float(rank is not None and rank <= depth) for one, rank in of_questions.items()}
+        for depth in (5, DEPTH)
+        for name, of_questions in ranks.items()
+        if of_questions
+    }
+    # An unanswerable question's document is only that it was asked of.
+    wanted = {
+        one: reply.prediction.question.article
+        for one, reply in by_id.items()
+        if reply.prediction.question.article
+        and (reply.prediction.question.is_answerable or not reply.prediction.question.is_graded)
+    }
+    if wanted:
+        rankings = {one: by_id[one].documents for one in wanted}
+        found |= measure_rankings(rankings, {one: {document: 1} for one, document in wanted.items()})
     return found
 
 
-def _latency(replies: Sequence[Reply], bootstrap: Bootstrap) -> dict[str, Estimate]:
-    took_ms = np.array([reply.took_ms for reply in replies])
+def latency(took_ms: Sequence[float], bootstrap: Bootstrap) -> dict[str, Estimate]:
+    """Return percentiles of how long questions took."""
+    values = np.array(took_ms)
     return {
-        "latency_p50_ms": bootstrap.estimate(lambda some: float(np.percentile(some, 50)), took_ms),
-        "latency_p95_ms": bootstrap.estimate(lambda some: float(np.percentile(some, 95)), took_ms),
+        f"latency_p{q}_ms": bootstrap.estimate(lambda some, q=q: float(np.percentile(some, q)), values)
+        for q in (50, 95, 99)
     }
 
 

@@ -15,6 +15,8 @@ from qa.requests import DEFAULT_K, Request, check, parse_fraction, parse_number,
 
 OF_ASKING = ("min_confidence", "max_risk", "explain")
 """What a question may say beyond what a search may."""
+OF_SEARCHING = ("retrieval", "rerank")
+"""The reverse."""
 
 OF_RETRIEVING = ("k", "filters")
 """What the body of a question or a search may say."""
@@ -37,11 +39,12 @@ def api(engine: Engine) -> Blueprint:
 
     @blueprint.get("/search")
     def search_get() -> wire.Json:
-        return wire.search_json(engine.search(request_of_query(request.args, "query")))
+        return wire.search_json(engine.search(request_of_query(request.args, "query", also=OF_SEARCHING)))
 
     @blueprint.post("/search")
     def search_post() -> wire.Json:
-        return wire.search_json(engine.search(_request_of_body(json_object(("query", *OF_RETRIEVING)), "query")))
+        body = json_object(("query", *OF_SEARCHING, *OF_RETRIEVING))
+        return wire.search_json(engine.search(_request_of_body(body, "query")))
 
     @blueprint.get("/documents")
     def documents() -> wire.Json:
@@ -75,7 +78,7 @@ def request_of_query(query: MultiDict[str, str], text_name: str, *, also: Collec
     """Return the request that a URL's query makes: `text_name`, and optionally k, path and media_type.
 
     Args:
-        also: Further names that are taken, those of `OF_ASKING` for a question.
+        also: Further names that are taken, those of `OF_ASKING` for a question, of `OF_SEARCHING` for a search.
 
     Raises:
         InputError: It makes none.
@@ -91,6 +94,8 @@ def request_of_query(query: MultiDict[str, str], text_name: str, *, also: Collec
         media_types=[media_type for media_type in query.getlist("media_type") if media_type],
         min_confidence=_fraction(query, "min_confidence"),
         max_risk=_fraction(query, "max_risk"),
+        rerank=parse_number(query["rerank"], "rerank") if "rerank" in query else None,
+        retrieval=query.get("retrieval"),
     )
 
 
@@ -131,6 +136,8 @@ def _request_of_body(body: dict[str, Any], text_name: str) -> Request:
         media_types=_strings(filters, "media_types"),
         min_confidence=_number(body, "min_confidence"),
         max_risk=_number(body, "max_risk"),
+        rerank=of_kind(body["rerank"], int, "rerank", "a whole number") if "rerank" in body else None,
+        retrieval=of_kind(body["retrieval"], str, "retrieval", "a string") if "retrieval" in body else None,
     )
 
 

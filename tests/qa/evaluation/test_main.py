@@ -12,8 +12,9 @@ from click.testing import CliRunner
 
 from qa import composition
 from qa.evaluation import __main__ as command_line
+from qa.evaluation import choices
 from tests.qa.evaluation.squad import BRIDGE, TOWER, articles, write_squad
-from tests.standins import HashingEncoder, OverlapReader, write_files
+from tests.standins import HashingEncoder, OverlapReader
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
@@ -75,19 +76,6 @@ def test_the_service_is_measured_over_all_articles_whose_index_is_kept(run, tmp_
     assert body["about"]["n_quotes"] == body["about"]["n_quotes_exact"] > 0
 
 
-def test_the_golden_set_is_measured_and_its_misses_are_listed(run, tmp_path):
-    data = articles()
-    for article, name in zip(data, ("bridge.md", "tower.md"), strict=True):
-        article["title"] = name
-    write_squad(tmp_path / "golden.json", data)
-    write_files(tmp_path / "documents", {"bridge.md": f"# Bridge\n\n{BRIDGE}", "tower.md": f"# Tower\n\n{TOWER}"})
-    result = run("golden", "golden.json", "--right-from", "1", "--resamples", "20")
-    assert result.exit_code == 0, result.output
-    assert "missed (" in result.stdout
-    assert "'When was the bridge opened?'" in result.stdout
-    assert (tmp_path / "var" / "golden").is_dir()
-
-
 @pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib, of the extra eval, is not installed")
 def test_the_plots_are_the_same_whenever_they_are_drawn(run, tmp_path):
     for folder in ("one", "two"):
@@ -101,7 +89,7 @@ def test_the_plots_are_the_same_whenever_they_are_drawn(run, tmp_path):
 
 
 def test_without_matplotlib_the_plots_are_refused_before_anything_is_asked(run, monkeypatch):
-    monkeypatch.setattr(command_line, "find_spec", lambda name: None)
+    monkeypatch.setattr(choices, "find_spec", lambda name: None)
     result = run("reader", "q.json", "--plots", "plots")
     assert result.exit_code == 2
     assert "pip install 'citespan[eval]'" in result.stderr

@@ -83,7 +83,9 @@ def test_measures_of_questions_that_there_are_none_of_are_left_out():
 
 def test_recall_is_over_answerable_questions_and_latency_over_all():
     replies = [
-        Reply(prediction, n_quotes=2, n_exact=n_exact, answer_rank=rank, evidence_rank=evidence, took_ms=ms)
+        Reply(
+            prediction, n_quotes=2, n_exact=n_exact, answer_rank=rank, evidence_rank=evidence, documents=(), took_ms=ms
+        )
         for prediction, n_exact, rank, evidence, ms in zip(
             PREDICTIONS,
             (2, 2, 1, 2, 2),
@@ -108,7 +110,7 @@ def test_recall_is_over_answerable_questions_and_latency_over_all():
 def test_the_json_has_every_question_and_is_json():
     report = reader_report("reader", PREDICTIONS, TERMS, about={"questions": "q.json"})
     body = json.loads(json.dumps(report_json(report), allow_nan=False))
-    assert list(body) == ["name", "about", "measures", "reliability", "risk_coverage", "questions"]
+    assert list(body) == ["name", "about", "measures", "reliability", "risk_coverage", "questions", "values"]
     assert list(body["measures"]["EM"]) == ["value", "low", "high", "n"]
     assert body["questions"][1] == {
         "id": "the red bridge-red tower-0.8",

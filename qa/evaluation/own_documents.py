@@ -1,0 +1,271 @@
+"""What `citespan eval` does: ask the service, measure, deliver the report, compare two of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from index.errors import InvalidEvaluationData
+from index.retriever import Retrieval
+from qa.cli import print_report, progress_bars
+from qa.composition import export_feedback, open_engine, update_index
+from qa.engine import Engine
+from qa.evaluation.choices import Choices
+from qa.evaluation.compare import compare
+from qa.evaluation.datasets import Question, read_squad, squad_questions
+from qa.evaluation.judged import Judged, corpus_id_of, read_beir, read_trec, write_corpus
+from qa.evaluation.own import read_own
+from qa.evaluation.ranking import MAIN, Values, measure_rankings
+from qa.evaluation.report import (
+    about_table,
+    differences_table,
+    measures_table,
+    misses_table,
+    reliability_table,
+    report_json,
+    searches_table,
+)
+from qa.evaluation.runs import Search, ask_engine, search_judged, time_search
+from qa.evaluation.summary import TOOK_MS, Report, Terms, latency, mean_of, service_report
+from qa.feedback_export import told
+from qa.settings import Settings
+
+_Asked = TypeVar("_Asked")
+
+_N_TIMED = 200
+_K_TIMED = 10
+_GATES = ("F1", MAIN)
+"""What may not get worse from one report to the next, where nothing else is said."""
+
+
+def evaluate_questions(file: Path, settings: Settings, choices: Choices, *, k: int) -> Report:
+    """Ask the service the questions of a file, and return what came of it.
+
+    Raises:
+        InvalidEvaluationData: The file cannot be used.
+        CitespanError: As `update_index` and `open_engine`.
+    """
+    own = file.suffix in (".csv", ".tsv", ".jsonl")
+    return ask_service(file.stem, read_own(file) if own else read_squad(file), settings, choices, k=k)
+
+
+def evaluate_feedback(settings: Settings, choices: Choices, *, k: int) -> Report:
+    """Ask the service the questions that people judged answers to, and return what came of it.
+
+    Raises:
+        NothingToExport: They said nothing that can be asked again.
+        CitespanError: As `update_index` and `open_engine`.
+    """
+    exported = export_feedback(settings)
+    if exported.left_out:
+        Console(stderr=True).print(told(exported.left_out), markup=False)
+    return ask_service("feedback", squad_questions(exported.squad, "the feedback"), settings, choices, k=k)
+
+
+def ask_service(name: str, questions: Sequence[Question], settings: Settings, choices: Choices, *, k: int) -> Report:
+    """Ask the service some questions, and return what came of it."""
+    # No answer is held back by the engine: the threshold is applied when it is measured.
+    with closing(_engine(replace(settings, min_confidence=0.0, max_risk=None))) as engine:
+        _check_documents(engine, questions)
+        asked = drawn(questions, choices)
+        replies = [ask_engine(engine, question, k=k) for question in progress(asked)]
+        calibration = engine.reader.calibration
+        threshold = settings.min_confidence
+        if threshold is None:
+            at_risk = settings.max_risk
+            threshold = calibration.min_confidence if at_risk is None else calibration.threshold_for(at_risk)
+        about = {**_about(engine), "k": k}
+    return service_report(name, replies, Terms(threshold, choices.right_from, choices.bootstrap), about=about)
+
+
+def _check_documents(engine: Engine, questions: Sequence[Question]) -> None:
+    """Raise where a question names a document that is not in the index: its finding could not be measured."""
+    known = {summary.doc_id for summary in engine.documents()}
+    missing = sorted({question.article for question in questions if question.article} - known)
+    if missing:
+        raise InvalidEvaluationData(
+            f"{len(missing)} documents that the questions name are not in the index, {missing[0]!r} among them: "
+            "name them by their path below the folder of documents, as `citespan status --files` lists them"
+        )
+
+
+def evaluate_beir(
+    folder: Path, settings: Settings, choices: Choices, *, split: str, collection: Path | None, reranked: int
+) -> Report:
+    """Index a corpus in BEIR's form, search it for its queries in several ways, and return how good they are.
+
+    Raises:
+        InvalidEvaluationData: The folder is not of this form.
+        CitespanError: As `update_index` and `open_engine`.
+    """
+    judged = read_beir(folder, split)
+    place = collection or Path("var/eval") / folder.resolve().name
+    write_corpus(folder, place / "documents")
+    own = replace(settings, documents=place / "documents", index=place / "index")
+    return _evaluate_judged(f"{folder.resolve().name}-{split}", judged, own, choices, reranked, is_corpus=True)
+
+
+def evaluate_trec(topics: Path, qrels: Path, settings: Settings, choices: Choices, *, reranked: int) -> Report:
+    """Search the documents for topics in several ways, and return how good they are by TREC's judgements."""
+    return _evaluate_judged(topics.stem, read_trec(topics, qrels), settings, choices, reranked, is_corpus=False)
+
+
+def _evaluate_judged(
+    name: str, judged: Judged, settings: Settings, choices: Choices, reranked: int, *, is_corpus: bool
+) -> Report:
+    searches = [Search(mode.value, mode) for mode in (Retrieval.WORDS, Retrieval.MEANING, Retrieval.HYBRID)]
+    if reranked:
+        searches.append(Search(f"reranked-{reranked}", Retrieval.HYBRID, reranked))
+    as_set = Search("as set", settings.retrieval, settings.rerank)
+    chosen = {query_id: judged.queries[query_id] for query_id in drawn(list(judged.queries), choices)}
+    judged = Judged(chosen, {query_id: judged.qrels[query_id] for query_id in chosen})
+    with closing(_engine(settings)) as engine:
+        found: dict[str, Values] = {}
+        for search in searches:
+            rankings = {
+                query_id: [corpus_id_of(one) for one in ranking] if is_corpus else ranking
+                for query_id, ranking in search_judged(engine, judged, search, watch=progress).items()
+            }
+            found[search.name] = measure_rankings(rankings, judged.qrels)
+            if (search.retrieval, search.rerank) == (as_set.retrieval, as_set.rerank):
+                found[as_set.name] = found[search.name]
+        took_ms = time_search(engine, dict(islice(chosen.items(), _N_TIMED)), k=_K_TIMED)
+        about = _about(engine)
+    values = {
+        measure if search == as_set.name else f"{search} {measure}": of_queries
+        for search, measures in found.items()
+        for measure, of_queries in measures.items()
+    }
+    return Report(
+        name,
+        {
+            **about,
+            "n_questions": len(chosen),
+            "retrieval": as_set.retrieval.value,
+            "rerank": as_set.rerank,
+            "n_resamples": choices.bootstrap.n_resamples,
+            "seed": choices.bootstrap.seed,
+        },
+        {
+            **{measure: mean_of(of_queries, choices.bootstrap) for measure, of_queries in values.items()},
+            **latency(list(took_ms.values()), choices.bootstrap),
+        },
+        values={**values, TOOK_MS: took_ms},
+        queries=chosen,
+    )
+
+
+def _engine(settings: Settings) -> Engine:
+    with progress_bars() as on_progress:
+        report = update_index(settings, on_progress=on_progress)
+    print_report(report)
+    engine = open_engine(settings)
+    engine.warm_up()
+    return engine
+
+
+def _about(engine: Engine) -> dict[str, str | int]:
+    status = engine.status()
+    return {
+        "n_documents": status.counts.n_documents,
+        "n_passages": status.counts.n_passages,
+        "index_version": status.index_version,
+        "encoder": status.encoder,
+        "reader": engine.reader.name,
+    }
+
+
+def drawn(questions: Sequence[_Asked], choices: Choices) -> Sequence[_Asked]:
+    """Return as many of the questions as were asked for, in their order; the same ones every time."""
+    if choices.limit is None or choices.limit >= len(questions):
+        return questions
+    random = np.random.default_rng(choices.bootstrap.seed)
+    return [questions[n] for n in sorted(random.choice(len(questions), choices.limit, replace=False))]
+
+
+def progress(questions: Sequence[_Asked]) -> Iterable[_Asked]:
+    """Return the questions, telling on a terminal how many are left."""
+    console = Console(stderr=True)
+    return track(questions, "Asking", console=console, transient=True, disable=not console.is_terminal)
+
+
+def deliver(
+    report: Report, choices: Choices, *, html: Path | None = None, limits: Mapping[str, float] | None = None
+) -> bool:
+    """Print a report and write it where it was asked for; return whether no measure is under its limit.
+
+    Raises:
+        InvalidEvaluationData: A limit is of no measure of the report.
+    """
+    console = Console()
+    console.print(about_table(report))
+    if f"{Retrieval.HYBRID} {MAIN}" in report.values:
+        console.print(searches_table(report))
+    console.print(measures_table(report))
+    if report.verdicts:
+        console.print(reliability_table(report))
+        console.print(misses_table(report))
+    if choices.json_file is not None:
+        write(choices.json_file, json.dumps(report_json(report), indent=1) + "\n")
+    if choices.plots is not None and report.verdicts:
+        from qa.evaluation.plots import write_plots
+
+        for path in write_plots(report, choices.plots):
+            console.print(f"{path}")
+    if html is not None:
+        from qa.evaluation.page import render_page
+
+        write(html, render_page(report))
+    return _is_over(limits or {}, {name: estimate.value for name, estimate in report.measures.items()}, console)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text, making the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def compare_reports(before: Path, after: Path, choices: Choices, *, limits: Mapping[str, float]) -> bool:
+    """Print how the measures changed between two reports; return whether the second is not worse.
+
+    Args:
+        limits: Least changes of measures. Without any, those of `_GATES` may not fall, unless by chance.
+
+    Raises:
+        InvalidEvaluationData: They are no reports, or on different questions.
+    """
+    differences = compare(_read_report(before), _read_report(after), choices.bootstrap)
+    console = Console()
+    console.print(differences_table(differences))
+    if limits:
+        return _is_over(limits, {name: some.change.value for name, some in differences.items()}, console)
+    worse = [name for name in _GATES if name in differences and differences[name].is_worse]
+    if worse:
+        console.print(f"Worse: {', '.join(worse)}.")
+    return not worse
+
+
+def _read_report(path: Path) -> Mapping[str, Any]:  # JSON
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise InvalidEvaluationData(f"{path} is no report of `citespan eval --json`: {error}") from error
+
+
+def _is_over(limits: Mapping[str, float], values: Mapping[str, float], console: Console) -> bool:
+    unknown = [name for name in limits if name not in values]
+    if unknown:
+        raise InvalidEvaluationData(f"there is no measure {unknown[0]!r} here: there are {', '.join(values)}")
+    under = [name for name, least in limits.items() if not values[name] >= least]
+    for name in under:
+        console.print(f"{name} is {values[name]:.4f}, under {limits[name]:g}.")
+    return not under
