@@ -3,9 +3,9 @@
     python -m benchmarks.ask QUESTIONS COLLECTION [--n 200] [--k 5]
 
 Starts the service on the index that `python -m qa.evaluation open` leaves in COLLECTION, and asks the answerable
-ones of QUESTIONS (SQuAD's form), all different, over HTTP, one after another. Prints the time from the start of
-the process to its first answer, and for each stage the median, the 95th and the 99th percentile. Then, in one
-process and by turns, the same passages are read by the compiled model and by torch in float32.
+ones of QUESTIONS (SQuAD's form), all different, over HTTP, one after another; then it searches for them. Prints the
+time from the start of the process to its first answer, and for each stage the median, the 95th and the 99th
+percentile. Then, in one process and by turns, the same passages are read by the compiled model and by torch in float32.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from qa.transformers_model import TransformersSpanModel
 _SEED = 20261124
 _N_INTERLEAVED = 40
 _PATIENCE_S = 120.0
+_SEARCH_K = 10
 
 
 @contextmanager
@@ -60,10 +61,12 @@ def served(collection: Path) -> Iterator[tuple[int, float]]:
         process.wait()
 
 
-def ask(connection: http.client.HTTPConnection, question: str, k: int) -> tuple[float, dict[str, float]]:
+def ask(
+    connection: http.client.HTTPConnection, question: str, k: int, *, route: str = "ask", name: str = "question"
+) -> tuple[float, dict[str, float]]:
     """Return how long a question took over HTTP, and by stage, in milliseconds."""
     started = time.perf_counter()
-    connection.request("GET", "/api/v1/ask?" + urlencode({"question": question, "k": k}))
+    connection.request("GET", f"/api/v1/{route}?" + urlencode({name: question, "k": k}))
     response = connection.getresponse()
     body = json.loads(response.read())
     if response.status != http.HTTPStatus.OK:
@@ -72,22 +75,26 @@ def ask(connection: http.client.HTTPConnection, question: str, k: int) -> tuple[
 
 
 def over_http(questions: Sequence[str], collection: Path, k: int) -> None:
-    """Print the time to the first answer, and those of the questions after it, by stage."""
-    took: dict[str, list[float]] = {}
+    """Print the time to the first answer, and those of the questions after it, asked and then searched, by stage."""
+    asked: dict[str, list[float]] = {}
+    searched: dict[str, list[float]] = {}
     with (
         served(collection) as (port, started),
         closing(http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_S)) as connection,
     ):
         ask(connection, questions[0], k)
         first_s = time.perf_counter() - started
-        for question in track(questions[1:], "Asking", console=Console(stderr=True)):
-            whole, stages = ask(connection, question, k)
-            for name, ms in {**stages, "over HTTP": whole}.items():
-                took.setdefault(name, []).append(ms)
-    table = Table("stage", "p50 ms", "p95 ms", "p99 ms", title=f"{len(questions) - 1} questions, {k} passages read")
-    for name, values in took.items():
-        table.add_row(name, *(f"{np.percentile(values, q):.1f}" for q in (50, 95, 99)))
-    Console().print(table, f"start of the process to its first answer: {first_s:.2f} s")
+        for took, route, name, n in ((asked, "ask", "question", k), (searched, "search", "query", _SEARCH_K)):
+            for question in track(questions[1:], f"{route} …", console=Console(stderr=True)):
+                whole, stages = ask(connection, question, n, route=route, name=name)
+                for stage, ms in {**stages, "over HTTP": whole}.items():
+                    took.setdefault(stage, []).append(ms)
+    for title, took in ((f"asked, {k} passages read", asked), (f"searched for {_SEARCH_K} passages", searched)):
+        table = Table("stage", "p50 ms", "p95 ms", "p99 ms", title=f"{len(questions) - 1} questions {title}")
+        for stage, values in took.items():
+            table.add_row(stage, *(f"{np.percentile(values, q):.1f}" for q in (50, 95, 99)))
+        Console().print(table)
+    Console().print(f"start of the process to its first answer: {first_s:.2f} s")
 
 
 def by_turns(questions: Sequence[str], collection: Path, k: int) -> None:

@@ -3,11 +3,14 @@
     python -m benchmarks.retrieval FOLDER --split train [--collection var/eval/NAME]
 
 Searches the index that `citespan eval FOLDER` leaves, for the queries of a folder in BEIR's form, with one choice after
-another changed, and prints nDCG@10, R@5 and R@20 of the documents. Nothing is encoded but the queries.
+another changed, and prints nDCG@10, R@5 and R@20 of the documents. Nothing is encoded but the queries. Then it makes
+queries of other kinds from the passages themselves, and prints how often the passage comes first.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -22,9 +25,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from index.encoder import open_encoder
-from index.records import Filter, Ranked
+from index.encoder import Encoder, open_encoder
+from index.records import Filter, Passage, Ranked
 from index.retriever import CANDIDATES, Run, fuse
+from index.sentences import sentence_spans
 from index.store import words
 from index.store.embedded import EmbeddedStore
 from index.store.protocol import Snapshot
@@ -32,6 +36,10 @@ from qa.evaluation.judged import Judged, corpus_id_of, read_beir
 from qa.evaluation.ranking import DEPTH, measure_rankings
 
 _DEEPEST = 300
+_N_OF_A_KIND = 300
+_SEED = 20261124
+_WORD = re.compile(r"\w+")
+_OF_KINDS = ("meaning alone", "words alone", "reciprocal ranks, k = 60", "standard scores (the default)")
 _SHOWN = ("nDCG@10", "R@5", "R@20")
 
 Scores: TypeAlias = NDArray[np.float64]
@@ -89,6 +97,57 @@ def bm25(*, context: float | None = None, repetition: float | None = None) -> It
     repeated = words.REPETITION if repetition is None else repetition
     with patch.dict(words.FIELDS, fields), patch.object(words, "REPETITION", repeated):
         yield
+
+
+def one_words(passages: Sequence[Passage]) -> list[str]:
+    """Return for each passage a word that no other has, such as a name or a code; "" where it has none."""
+    texts = [words.content_words(passage.text) for passage in passages]
+    n_passages = Counter(word for found in texts for word in found)
+    plain = [
+        {word: next(iter(words.content_words(word)), "") for word in _WORD.findall(some.text)} for some in passages
+    ]
+    return [next((word for word, stem in found.items() if n_passages[stem] == 1), "") for found in plain]
+
+
+def longest_sentences(passages: Sequence[Passage]) -> list[str]:
+    """Return the longest sentence of each passage, "" where it has none."""
+    return [
+        max((span.of(some.text) for span in sentence_spans(some.text)), key=len, default="")[:300] for some in passages
+    ]
+
+
+def titles(passages: Sequence[Passage]) -> list[str]:
+    """Return the title of each passage's document."""
+    return [passage.title for passage in passages]
+
+
+KINDS: Mapping[str, Callable[[Sequence[Passage]], list[str]]] = {
+    "a word of this passage alone": one_words,
+    "its document's title": titles,
+    "its longest sentence": longest_sentences,
+}
+
+
+def of_kinds(snapshot: Snapshot, encoder: Encoder) -> Table:
+    """Return how often a passage, or its document, comes first for queries made from it."""
+    passages = list(snapshot.passages(range(1, snapshot.counts().n_passages + 1)).values())
+    chosen = np.random.default_rng(_SEED).choice(len(passages), min(_N_OF_A_KIND, len(passages)), replace=False)
+    fusions = {name: FUSIONS[name] for name in _OF_KINDS}
+    table = Table("query", "n", *fusions, title="documents that come first for queries made from a passage")
+    for kind, make in KINDS.items():
+        queries = make(passages)
+        asked = [(queries[n], passages[n].doc_id) for n in chosen if queries[n]]
+        vectors = encoder.encode_questions([query for query, _ in asked])
+        n_first = Counter[str]()
+        for (query, doc_id), vector in zip(asked, vectors, strict=True):
+            both = snapshot.dense(vector, _DEEPEST, Filter()), snapshot.lexical(query, _DEEPEST, Filter())
+            for name, fusion in fusions.items():
+                ranking = fusion(*both)
+                if ranking:
+                    first = ranking[0].passage_id
+                    n_first[name] += snapshot.passages([first])[first].doc_id == doc_id
+        table.add_row(kind, f"{len(asked)}", *(f"{n_first[name] / len(asked):.3f}" for name in fusions))
+    return table
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +215,8 @@ def main(folder: Path, split: str, collection: Path | None) -> None:
     """Print a row for each choice."""
     place = collection or Path("var/eval") / folder.resolve().name
     judged = read_beir(folder, split)
-    vectors = open_encoder().encode_questions(list(judged.queries.values()))
+    encoder = open_encoder()
+    vectors = encoder.encode_questions(list(judged.queries.values()))
     asked = Asked(judged, dict(zip(judged.queries, vectors, strict=True)))
     table = Table("choice", *_SHOWN, title=f"{folder.name} {split}, {len(judged.queries)} queries")
     with closing(EmbeddedStore(place / "index")) as store, store.snapshot() as snapshot:
@@ -169,7 +229,7 @@ def main(folder: Path, split: str, collection: Path | None) -> None:
             table.add_row(name, *asked.measure(snapshot, {one: standard(*both) for one, both in again.items()}))
             lexical = {one: both[1] for one, both in again.items()}
             table.add_row(f"{name}, words alone", *asked.measure(snapshot, lexical))
-    Console().print(table)
+        Console().print(table, of_kinds(snapshot, encoder))
 
 
 if __name__ == "__main__":
