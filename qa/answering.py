@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 
 import numpy as np
@@ -23,7 +23,7 @@ class Place:
 
     Attributes:
         span: In the document's text.
-        share: Of one softmax over all spans of all passages, in [0, 1].
+        share: Of one softmax over all spans of all passages, in [0, 1]; where passages overlap, of all that hold it.
     """
 
     hit: Hit
@@ -91,7 +91,10 @@ def find_candidates(question: str, hits: Sequence[Hit], reader: Reader) -> list[
 
 
 def _places(hits: Sequence[Hit], readings: Sequence[Reading]) -> list[Place]:
-    """Return the spans of all readings, best first, no two from overlapping stretches of a document."""
+    """Return the spans of all readings, best first, no two from overlapping stretches of a document.
+
+    A span that stands where two passages overlap was read twice: it has the share of both.
+    """
     found = [(scored, hit, reading) for hit, reading in zip(hits, readings, strict=True) for scored in reading.spans]
     if not found:
         return []
@@ -99,10 +102,17 @@ def _places(hits: Sequence[Hit], readings: Sequence[Reading]) -> list[Place]:
     found.sort(key=lambda item: (-item[0].score, item[1].rank, item[0].span))
     places: list[Place] = []
     for scored, hit, reading in found:
-        span = scored.span.shifted(hit.passage.span.start)
-        if not any(place.hit.passage.doc_id == hit.passage.doc_id and place.span.overlaps(span) for place in places):
-            places.append(Place(hit, span, scored, reading, exp(scored.score - whole)))
+        place = Place(hit, scored.span.shifted(hit.passage.span.start), scored, reading, exp(scored.score - whole))
+        number = next((n for n, better in enumerate(places) if _overlap(better, place)), None)
+        if number is None:
+            places.append(place)
+        elif places[number].span == place.span:
+            places[number] = replace(places[number], share=places[number].share + place.share)
     return places
+
+
+def _overlap(one: Place, other: Place) -> bool:
+    return one.hit.passage.doc_id == other.hit.passage.doc_id and one.span.overlaps(other.span)
 
 
 def _words(place: Place) -> str:

@@ -74,6 +74,17 @@ def test_the_same_words_at_several_places_are_one_answer_with_all_places_best_fi
     assert found[0].evidence.share == pytest.approx(sum(place.share for place in found[0].places))
 
 
+def test_a_span_that_stands_in_two_passages_has_the_share_of_both():
+    text = TEXT[TEXT.index("1890") :]
+    hits = [hit(1), hit(2, start=TEXT.index("1890"), text=text)]
+    second = Reading((ScoredSpan(Span(0, 4), 0.0, 0.5),), 0.5, 0.0)
+    found = find_candidates("q", hits, FixedReader(reading(("1890", 1.0), ("Rome", 1.4)), second))
+    whole = math.exp(1) + math.exp(1.4) + math.exp(0.5)
+    assert texts(found) == ["1890", "Rome"]
+    assert found[0].evidence.share == pytest.approx((math.exp(1) + math.exp(0.5)) / whole)
+    assert [place.hit.rank for place in found[0].places] == [1]
+
+
 def test_of_spans_of_a_document_that_overlap_the_best_is_taken():
     overlapping = [hit(1), hit(2), hit(3, "b.txt")]
     readings = reading(("1890 the bridge", 1.0)), reading(("the bridge opened", 2.0)), reading(("the bridge", 0.0))
