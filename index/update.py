@@ -33,7 +33,8 @@ from index.parsing import FORMATS, parse
 from index.passages import PassageSettings, cut, encoded_text
 from index.records import Document
 from index.store.database import Action, Database, Known, NewPassage
-from index.store.folder import current_database, has_index, new_database, switch_to, writing
+from index.store.faults import reached
+from index.store.folder import current_database, has_index, new_database, remove_leftovers, switch_to, writing
 from index.store.protocol import Identity
 from index.store.schema import check_encoder, create_database
 
@@ -149,7 +150,9 @@ def update(
     started = time.perf_counter()
     check_folder(root)
     with writing(folder):
+        reached("scan.before")
         found = scan(root, suffixes=FORMATS, excluded=[folder])
+        reached("scan.after")
         is_new = rebuild or not has_index(folder)
         path = new_database(folder) if is_new else current_database(folder)
         if is_new:
@@ -160,16 +163,21 @@ def update(
             )
             if not rebuild:
                 switch_to(path)
+        else:
+            remove_leftovers(path)
         database = Database(path)
         try:
             check_encoder(database.identity, name=encoder_name, fingerprint=encoder.fingerprint)
             _check_root(database, root)
             plan = make_plan(found, database.known(), max_file_bytes=max_file_bytes)
+            reached("plan.after")
             run = _Run(database, encoder, root, plan, max_file_bytes, on_progress)
             run.apply()
             version = database.index_version
+            reached("close.before")
         finally:
             database.close()
+        reached("close.after")
         if rebuild:
             switch_to(path)
     report = run.report(version, time.perf_counter() - started)
@@ -314,6 +322,7 @@ class _Run:
         for group in self._groups(self._prepared(jobs)):
             self._store(group)
         self.database.set_failures(self.others)
+        self.database.forget_pending()
         self._report_progress()
 
     @property
@@ -363,6 +372,7 @@ class _Run:
     def _prepare(self, job: _Job) -> _Prepared:
         stamp = _settled(job.file)
         read = read_file(job.file, max_bytes=self.max_file_bytes)
+        reached("document.read")
         document = parse(read.content, doc_id=job.file.doc_id, sha256=read.sha256)
         settings = self.database.identity.passages
         cuts = cut(document, self.encoder.token_spans, settings)
@@ -411,7 +421,9 @@ class _Run:
         digests = sorted(wanted.keys() - vectors.keys(), key=lambda digest: (len(wanted[digest]), digest))
         for start in range(0, len(digests), _GROUP):
             some = digests[start : start + _GROUP]
+            reached("encode.before")
             rows = self.encoder.encode_passages([wanted[digest] for digest in some]).astype("<f4")
+            reached("encode.after")
             encoded = dict(zip(some, (np.ascontiguousarray(row).tobytes() for row in rows), strict=True))
             if len(digests) > _GROUP:
                 self.database.keep_pending(encoded)

@@ -23,6 +23,7 @@ from index.errors import DamagedIndex, NoIndex, UnknownDocument
 from index.passages import Cut
 from index.records import Counts, Document, DocumentSummary, Filter, Heading, Passage, SourceLine, Span
 from index.store.connection import Connection, connect, damage, translated
+from index.store.faults import reached
 from index.store.schema import read_identity
 
 _PASSAGE = """
@@ -234,8 +235,10 @@ class Database:
 
     def checkpoint(self) -> None:
         """Copy what the write-ahead log holds into the database, as far as no reader needs it."""
+        reached("checkpoint.before")
         with self._using() as connection:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        reached("checkpoint.after")
 
     def passage_ids(self, restriction: Filter) -> list[int]:
         """Return the ids of the passages that a filter lets pass."""
@@ -272,8 +275,16 @@ class Database:
 
     def keep_pending(self, vectors: Mapping[bytes, bytes]) -> None:
         """Keep vectors by their texts' digests until the next document is written."""
-        with self._writing() as connection:
+        with self._writing("pending") as connection:
             connection.executemany("INSERT OR IGNORE INTO pending VALUES (?, ?)", vectors.items())
+
+    def forget_pending(self) -> None:
+        """Drop what `keep_pending` kept for a document that was never finished, and is gone by now."""
+        with self._using() as connection:
+            if connection.execute("SELECT 1 FROM pending LIMIT 1").fetchone() is None:
+                return
+        with self._writing("forget") as connection:
+            connection.execute("DELETE FROM pending")
 
     def changes_since(self, index_version: int) -> list[Change] | None:
         """Return the changes after a version, oldest first; None where the log no longer has them all."""
@@ -309,7 +320,7 @@ class Database:
             vectors: One per passage, little-endian float32.
             former_id: The document that this one replaces, where that had another id.
         """
-        with self._writing() as connection:
+        with self._writing(action) as connection:
             removed = self._delete(connection, former_id or document.doc_id)
             document_id = connection.execute(
                 """INSERT INTO documents
@@ -327,6 +338,7 @@ class Database:
                     _stamp_json(stamp),
                 ),
             ).lastrowid
+            reached(f"{action}.halfway")
             before = self._last_issued(connection)
             connection.executemany(
                 """INSERT INTO passages (document_id, "start", "end", heading, text_sha256, vector)
@@ -342,21 +354,23 @@ class Database:
 
     def delete(self, doc_id: str) -> int:
         """Remove a document with its passages; return the index_version."""
-        with self._writing() as connection:
+        with self._writing("delete") as connection:
             removed = self._delete(connection, doc_id)
+            reached("delete.halfway")
             return self._log(connection, "delete", doc_id, Change(removed, None))
 
     def touch(self, doc_id: str, stamp: Stamp | None) -> None:
         """Note that a file with the same content has another stamp; no new version."""
-        with self._writing() as connection:
+        with self._writing("touch") as connection:
             connection.execute("UPDATE documents SET stamp = ? WHERE doc_id = ?", (_stamp_json(stamp), doc_id))
 
     def set_failures(self, failures: Sequence[Failure]) -> None:
         """Replace the list of files that are not in the index; a new version if it says anything new."""
         if self.failures() == list(failures):
             return
-        with self._writing() as connection:
+        with self._writing("failures") as connection:
             connection.execute("DELETE FROM failures")
+            reached("failures.halfway")
             connection.executemany(
                 "INSERT INTO failures VALUES (?, ?, ?, ?)",
                 [(f.path, f.code, f.message, f.is_skipped) for f in failures],
@@ -365,7 +379,7 @@ class Database:
 
     def set_root(self, root: str) -> None:
         """Note where the collection is now."""
-        with self._writing() as connection:
+        with self._writing("root") as connection:
             connection.execute("UPDATE meta SET value = ? WHERE key = 'root'", (root,))
 
     def _delete(self, connection: Connection, doc_id: str) -> tuple[int, int] | None:
@@ -403,16 +417,19 @@ class Database:
             yield self._connection
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def _writing(self, what: str) -> Iterator[Connection]:
         with self._using() as connection:
             connection.execute("BEGIN IMMEDIATE")
+            reached(f"{what}.begun")
             try:
                 yield connection
+                reached(f"{what}.before_commit")
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+        reached(f"{what}.after_commit")
 
 
 def _stamp_json(stamp: Stamp | None) -> str | None:
