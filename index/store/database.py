@@ -127,6 +127,12 @@ class Database:
             rows = connection.execute("SELECT path, code, message, is_skipped FROM failures ORDER BY path").fetchall()
         return [Failure(path, code, message, bool(is_skipped)) for path, code, message, is_skipped in rows]
 
+    def failed_stamps(self) -> dict[str, Stamp]:
+        """Return the stamps of files whose content could not be used, by path, where they can be relied on."""
+        with self._using() as connection:
+            row = connection.execute("SELECT value FROM meta WHERE key = 'failed_stamps'").fetchone()
+        return {path: Stamp(*stamp) for path, stamp in json.loads(row[0]).items()} if row else {}
+
     def summaries(self) -> list[DocumentSummary]:
         with self._using() as connection:
             rows = connection.execute(
@@ -364,18 +370,29 @@ class Database:
         with self._writing("touch") as connection:
             connection.execute("UPDATE documents SET stamp = ? WHERE doc_id = ?", (_stamp_json(stamp), doc_id))
 
-    def set_failures(self, failures: Sequence[Failure]) -> None:
-        """Replace the list of files that are not in the index; a new version if it says anything new."""
-        if self.failures() == list(failures):
+    def set_failures(self, failures: Sequence[Failure], *, stamps: Mapping[str, Stamp]) -> None:
+        """Replace the list of files that are not in the index; a new version if it says anything new.
+
+        Args:
+            stamps: As `failed_stamps` returns them.
+        """
+        is_new = self.failures() != list(failures)
+        if not is_new and self.failed_stamps() == stamps:
             return
         with self._writing("failures") as connection:
-            connection.execute("DELETE FROM failures")
-            reached("failures.halfway")
-            connection.executemany(
-                "INSERT INTO failures VALUES (?, ?, ?, ?)",
-                [(f.path, f.code, f.message, f.is_skipped) for f in failures],
+            # In meta, since tables have no room for them: indexes that were made before them stay readable.
+            connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('failed_stamps', ?)",
+                (json.dumps({path: _stamp_fields(stamp) for path, stamp in stamps.items()}),),
             )
-            self._log(connection, "failures", "", Change(None, None))
+            reached("failures.halfway")
+            if is_new:
+                connection.execute("DELETE FROM failures")
+                connection.executemany(
+                    "INSERT INTO failures VALUES (?, ?, ?, ?)",
+                    [(f.path, f.code, f.message, f.is_skipped) for f in failures],
+                )
+                self._log(connection, "failures", "", Change(None, None))
 
     def set_root(self, root: str) -> None:
         """Note where the collection is now."""
@@ -433,7 +450,11 @@ class Database:
 
 
 def _stamp_json(stamp: Stamp | None) -> str | None:
-    return json.dumps([stamp.size, stamp.mtime_ns, stamp.ctime_ns]) if stamp else None
+    return json.dumps(_stamp_fields(stamp)) if stamp else None
+
+
+def _stamp_fields(stamp: Stamp) -> list[int]:
+    return [stamp.size, stamp.mtime_ns, stamp.ctime_ns]
 
 
 def _slices(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
