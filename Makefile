@@ -7,8 +7,9 @@ HOST = 127.0.0.1
 PORT = 8000
 DOCUMENTS = documents
 INDEX = var
+TRIALS = 1000
 
-.PHONY: serve test venv lint screenshots lock clean
+.PHONY: serve test crash-test venv lint screenshots lock clean
 .DEFAULT_GOAL := serve
 
 serve: venv  ## index the documents and serve them (HOST, PORT, DOCUMENTS and INDEX may be set)
@@ -16,6 +17,9 @@ serve: venv  ## index the documents and serve them (HOST, PORT, DOCUMENTS and IN
 
 test: lint  ## format check, lint, types and every test
 	$(BIN)/pytest
+
+crash-test: venv  ## kill 1,000 writers and look at the indexes that they leave (some minutes; TRIALS may be set)
+	$(BIN)/python -m tests.crash --trials $(TRIALS)
 
 lint: venv
 	$(BIN)/ruff format --check .

@@ -17,12 +17,14 @@ from index.errors import (
     FileError,
     FileTooLarge,
     HiddenFile,
+    IgnoredFile,
     OutsideCollection,
     SkippedFile,
     UnreadableFile,
     UnsupportedName,
     UnsupportedType,
 )
+from index.ignoring import IGNORE_FILE, IgnoreRules, read_ignore_rules
 
 MAX_FILE_BYTES = 64 * 2**20
 
@@ -99,8 +101,8 @@ class FileBytes:
 def scan(root: Path, *, suffixes: Collection[str], excluded: Collection[Path] = ()) -> Scan:
     """Walk the folder and tell what belongs to the collection.
 
-    Names that begin with a dot, files of other types and links that lead out of the folder are
-    skipped, and said to be. Folders reached by a link are skipped too, so that no file is
+    Names that begin with a dot, files of other types, links that lead out of the folder and what
+    `.citespanignore` names are skipped, and said to be. Folders reached by a link are skipped too, so that no file is
     walked twice and no link can make the walk endless.
 
     Args:
@@ -109,10 +111,11 @@ def scan(root: Path, *, suffixes: Collection[str], excluded: Collection[Path] = 
 
     Raises:
         CollectionMissing: `root` is no folder.
-        CollectionError: `root` cannot be listed.
+        CollectionError: `root` cannot be listed, or its `.citespanignore` not be read.
     """
     check_folder(root)
     real_root = root.resolve()
+    rules = read_ignore_rules(real_root)
     real_excluded = {folder.resolve() for folder in excluded}
     files: list[SourceFile] = []
     others: list[Failure] = []
@@ -129,7 +132,7 @@ def scan(root: Path, *, suffixes: Collection[str], excluded: Collection[Path] = 
         for entry in entries:
             path = Path(entry.path)
             try:
-                found = _look_at(entry, real_root, suffixes)
+                found = _look_at(entry, real_root, suffixes, rules)
             except FileError as error:
                 others.append(Failure.of(printable(path.relative_to(real_root).as_posix()), error))
             except OSError as error:
@@ -171,14 +174,20 @@ def read_file(file: SourceFile, *, max_bytes: int = MAX_FILE_BYTES) -> FileBytes
     return FileBytes(content, hashlib.sha256(content).hexdigest())
 
 
-def _look_at(entry: os.DirEntry[str], root: Path, suffixes: Collection[str]) -> SourceFile | None:
+def _look_at(entry: os.DirEntry[str], root: Path, suffixes: Collection[str], rules: IgnoreRules) -> SourceFile | None:
     """Return the file that an entry is, or None for a folder to walk."""
     doc_id = Path(entry.path).relative_to(root).as_posix()
+    if doc_id == IGNORE_FILE:
+        raise HiddenFile("it says what else is left out")
     if entry.name.startswith("."):
         raise HiddenFile("its name begins with a dot; rename it to have it indexed")
     if not all(map(_is_nameable, doc_id)):
         raise UnsupportedName("its name holds control characters or is not valid Unicode; rename it")
-    if entry.is_dir(follow_symlinks=False):
+    is_folder = entry.is_dir(follow_symlinks=False)
+    rule = rules.rule_against(doc_id, is_folder=is_folder)
+    if rule is not None:
+        raise IgnoredFile(f"line {rule.line} of {IGNORE_FILE} leaves it out: {printable(rule.pattern.strip())}")
+    if is_folder:
         return None
     if entry.is_symlink():
         _check_link(Path(entry.path), root)

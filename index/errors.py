@@ -23,7 +23,8 @@
     │   └── SkippedFile           not a failure: it is left out by rule
     │       ├── UnsupportedType
     │       ├── OutsideCollection
-    │       └── HiddenFile
+    │       ├── HiddenFile
+    │       └── IgnoredFile
     ├── ModelError                a model's files, whatever it is for
     │   ├── ModelMissing
     │   ├── ModelDamaged
@@ -201,6 +202,12 @@ class HiddenFile(SkippedFile):
     """A name that begins with a dot: left out by convention."""
 
     code = "file_hidden"
+
+
+class IgnoredFile(SkippedFile):
+    """A line of `.citespanignore` leaves it out."""
+
+    code = "file_ignored"
 
 
 class ModelError(CitespanError):

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -28,12 +29,13 @@ from index.collection import (
     scan,
 )
 from index.encoder import Encoder
-from index.errors import FileError, OtherCollection, StoreError
+from index.errors import FileError, FileTooLarge, OtherCollection, StoreError, UnreadableFile
 from index.parsing import FORMATS, parse
 from index.passages import PassageSettings, cut, encoded_text
 from index.records import Document
 from index.store.database import Action, Database, Known, NewPassage
-from index.store.folder import current_database, has_index, new_database, switch_to, writing
+from index.store.faults import reached
+from index.store.folder import current_database, has_index, new_database, remove_leftovers, switch_to, writing
 from index.store.protocol import Identity
 from index.store.schema import check_encoder, create_database
 
@@ -69,12 +71,21 @@ class Rename:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedFile:
+    """A file whose content could not be used, as it was then, and why."""
+
+    stamp: Stamp
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What has to be done for the index to say what the folder says.
 
     Attributes:
         touch: Files whose time has changed and whose content has not.
         n_unchanged: Files that need nothing; those of `touch` are counted in.
+        failed_before: Files whose content could not be used and has not changed: they are not read again.
         others: What is not in the collection, and why.
     """
 
@@ -84,7 +95,13 @@ class Plan:
     delete: tuple[Known, ...]
     touch: tuple[SourceFile, ...]
     n_unchanged: int
+    failed_before: tuple[FailedFile, ...]
     others: tuple[Failure, ...]
+
+    @property
+    def to_encode(self) -> tuple[SourceFile, ...]:
+        """The files that are encoded as far as their passages are new; a renamed one has no new ones."""
+        return self.add + self.replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +113,7 @@ class UpdateReport:
         others: Every entry of the folder that is not in the index, and why.
         n_encoded: Passages that the encoder was asked for.
         n_reused: Passages whose vectors were there already.
+        n_not_retried: Files of `others` that failed before and were not read again, for they have not changed.
     """
 
     added: tuple[str, ...]
@@ -106,6 +124,7 @@ class UpdateReport:
     others: tuple[Failure, ...]
     n_encoded: int
     n_reused: int
+    n_not_retried: int
     index_version: int
     took_s: float
 
@@ -127,6 +146,7 @@ def update(
     encoder_name: str,
     passages: PassageSettings = DEFAULT_PASSAGES,
     rebuild: bool = False,
+    retry_failed: bool = False,
     max_file_bytes: int = MAX_FILE_BYTES,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> UpdateReport:
@@ -138,6 +158,7 @@ def update(
         encoder_name: What to open the encoder by, noted in a new index.
         passages: How a new index is to be cut; an index there is keeps its own way.
         rebuild: Make the index anew beside the old one, which answers until it is switched.
+        retry_failed: Read files again whose content could not be used, though they have not changed.
         on_progress: Called at the start, at the end, and whenever some passages are encoded.
 
     Raises:
@@ -149,7 +170,9 @@ def update(
     started = time.perf_counter()
     check_folder(root)
     with writing(folder):
+        reached("scan.before")
         found = scan(root, suffixes=FORMATS, excluded=[folder])
+        reached("scan.after")
         is_new = rebuild or not has_index(folder)
         path = new_database(folder) if is_new else current_database(folder)
         if is_new:
@@ -160,16 +183,23 @@ def update(
             )
             if not rebuild:
                 switch_to(path)
+        else:
+            remove_leftovers(path)
         database = Database(path)
         try:
             check_encoder(database.identity, name=encoder_name, fingerprint=encoder.fingerprint)
-            _check_root(database, root)
-            plan = make_plan(found, database.known(), max_file_bytes=max_file_bytes)
+            if _is_moved(database, root):
+                database.set_root(str(root.resolve()))
+            failed = {} if retry_failed else _failed_before(database)
+            plan = make_plan(found, database.known(), failed=failed, max_file_bytes=max_file_bytes)
+            reached("plan.after")
             run = _Run(database, encoder, root, plan, max_file_bytes, on_progress)
             run.apply()
             version = database.index_version
+            reached("close.before")
         finally:
             database.close()
+        reached("close.after")
         if rebuild:
             switch_to(path)
     report = run.report(version, time.perf_counter() - started)
@@ -177,16 +207,55 @@ def update(
     return report
 
 
-def make_plan(found: Scan, known: Iterable[Known], *, max_file_bytes: int = MAX_FILE_BYTES) -> Plan:
-    """Return what is to be done. A file is read only where size or time leave its content in doubt."""
+def preview(
+    root: Path,
+    folder: Path,
+    *,
+    rebuild: bool = False,
+    retry_failed: bool = False,
+    max_file_bytes: int = MAX_FILE_BYTES,
+) -> Plan:
+    """Return what an update would have to do, and do nothing of it.
+
+    Args:
+        rebuild, retry_failed, max_file_bytes: As in `update`.
+
+    Raises:
+        CollectionError, OtherCollection, StoreError: As `update`.
+    """
+    found = scan(root, suffixes=FORMATS, excluded=[folder])
+    if rebuild or not has_index(folder):
+        return make_plan(found, [], max_file_bytes=max_file_bytes)
+    with closing(Database(current_database(folder))) as database:
+        _is_moved(database, root)
+        failed = {} if retry_failed else _failed_before(database)
+        return make_plan(found, database.known(), failed=failed, max_file_bytes=max_file_bytes)
+
+
+def make_plan(
+    found: Scan,
+    known: Iterable[Known],
+    *,
+    failed: Mapping[str, FailedFile] = MappingProxyType({}),
+    max_file_bytes: int = MAX_FILE_BYTES,
+) -> Plan:
+    """Return what is to be done. A file is read only where size or time leave its content in doubt.
+
+    Args:
+        failed: Files that need not be read again as long as they are what they were, by path.
+    """
     missing = {item.doc_id: item for item in known}
     add: list[SourceFile] = []
     changed: list[SourceFile] = []
     touch: list[SourceFile] = []
+    failed_before: list[FailedFile] = []
     n_unchanged = 0
     for file in found.files:
         item = missing.pop(file.doc_id, None)
-        if item is None:
+        then = failed.get(file.doc_id)
+        if item is None and then is not None and then.stamp == file.stamp:
+            failed_before.append(then)
+        elif item is None:
             add.append(file)
         elif item.stamp == file.stamp:
             n_unchanged += 1
@@ -211,6 +280,7 @@ def make_plan(found: Scan, known: Iterable[Known], *, max_file_bytes: int = MAX_
         delete=tuple(missing.values()),
         touch=tuple(touch),
         n_unchanged=n_unchanged,
+        failed_before=tuple(failed_before),
         others=found.others,
     )
 
@@ -242,17 +312,30 @@ def _former_version(folder: Path) -> int:
         return 0
 
 
-def _check_root(database: Database, root: Path) -> None:
-    """Raise if the index belongs to another folder; a folder that was moved is followed."""
+def _failed_before(database: Database) -> dict[str, FailedFile]:
+    stamps = database.failed_stamps()
+    return {
+        failure.path: FailedFile(stamps[failure.path], failure)
+        for failure in database.failures()
+        if failure.path in stamps
+    }
+
+
+def _is_moved(database: Database, root: Path) -> bool:
+    """Return whether the folder was moved since the index was made.
+
+    Raises:
+        OtherCollection: It is another one, for the one that the index belongs to still exists.
+    """
     former, now = Path(database.identity.root), root.resolve()
     if former == now:
-        return
+        return False
     if former.is_dir():
         raise OtherCollection(
             f"this index was made from {former}, not from {now}: name another folder for the index with --index, "
             "or make this one anew with `citespan index --rebuild`"
         )
-    database.set_root(str(now))
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +375,7 @@ class _Run:
     on_progress: Callable[[Progress], None]
     done: dict[str, list[str]] = field(default_factory=lambda: {"add": [], "replace": [], "rename": [], "delete": []})
     failures: list[Failure] = field(default_factory=list)
+    failed_stamps: dict[str, Stamp] = field(default_factory=dict)
     n_files: int = 0
     n_files_done: int = 0
     bytes_total: int = 0
@@ -313,13 +397,16 @@ class _Run:
         self._report_progress()
         for group in self._groups(self._prepared(jobs)):
             self._store(group)
-        self.database.set_failures(self.others)
+        remembered = {item.failure.path: item.stamp for item in self.plan.failed_before}
+        self.database.set_failures(self.others, stamps=remembered | self.failed_stamps)
+        self.database.forget_pending()
         self._report_progress()
 
     @property
     def others(self) -> tuple[Failure, ...]:
         """What is not in the index so far, by path."""
-        return tuple(sorted([*self.plan.others, *self.failures], key=lambda failure: failure.path))
+        before = [item.failure for item in self.plan.failed_before]
+        return tuple(sorted([*self.plan.others, *before, *self.failures], key=lambda failure: failure.path))
 
     def report(self, index_version: int, took_s: float) -> UpdateReport:
         return UpdateReport(
@@ -331,6 +418,7 @@ class _Run:
             others=self.others,
             n_encoded=self.n_encoded,
             n_reused=self.n_reused,
+            n_not_retried=len(self.plan.failed_before),
             index_version=index_version,
             took_s=took_s,
         )
@@ -349,10 +437,14 @@ class _Run:
 
     def _prepared(self, jobs: Sequence[_Job]) -> Iterator[_Prepared]:
         for job in jobs:
+            stamp = _settled(job.file)
             try:
-                yield self._prepare(job)
+                yield self._prepare(job, stamp)
             except FileError as error:
                 _log.info("%s: %s", job.file.doc_id, error)
+                # Whether it can be read does not depend on its content: permissions, the disk, the limit.
+                if stamp is not None and not isinstance(error, (UnreadableFile, FileTooLarge)):
+                    self.failed_stamps[job.file.doc_id] = stamp
                 self.failures.append(Failure.of(job.file.doc_id, error))
                 if job.action != "add":
                     # What the file said before, it does not say now.
@@ -360,9 +452,9 @@ class _Run:
                     self.done["delete"].append(job.former_id)
                 self._count_done(job)
 
-    def _prepare(self, job: _Job) -> _Prepared:
-        stamp = _settled(job.file)
+    def _prepare(self, job: _Job, stamp: Stamp | None) -> _Prepared:
         read = read_file(job.file, max_bytes=self.max_file_bytes)
+        reached("document.read")
         document = parse(read.content, doc_id=job.file.doc_id, sha256=read.sha256)
         settings = self.database.identity.passages
         cuts = cut(document, self.encoder.token_spans, settings)
@@ -411,7 +503,9 @@ class _Run:
         digests = sorted(wanted.keys() - vectors.keys(), key=lambda digest: (len(wanted[digest]), digest))
         for start in range(0, len(digests), _GROUP):
             some = digests[start : start + _GROUP]
+            reached("encode.before")
             rows = self.encoder.encode_passages([wanted[digest] for digest in some]).astype("<f4")
+            reached("encode.after")
             encoded = dict(zip(some, (np.ascontiguousarray(row).tobytes() for row in rows), strict=True))
             if len(digests) > _GROUP:
                 self.database.keep_pending(encoded)

@@ -29,13 +29,14 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from index.collection import Failure
 from index.errors import CitespanError, InputError
 from index.records import Document
 from index.store.database import Database
 from index.store.folder import current_database
-from index.update import Progress, UpdateReport
+from index.update import Plan, Progress, UpdateReport
 from qa import wire
-from qa.composition import export_feedback, open_engine, update_index
+from qa.composition import export_feedback, open_engine, preview_index, update_index
 from qa.confidence import whole_per_cent
 from qa.engine import Status
 from qa.feedback import Entry
@@ -113,11 +114,20 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print the A
 
 @command("index", "index")
 @click.option("--rebuild", is_flag=True, help="Make the index anew; the old one answers until the new one is whole.")
+@click.option("--retry-failed", is_flag=True, help="Read unchanged files again whose content could not be used.")
+@click.option("--dry-run", is_flag=True, help="Tell what there is to do, and change nothing.")
 @_json_option
-def index_command(settings: Settings, *, rebuild: bool, as_json: bool) -> None:
+def index_command(settings: Settings, *, rebuild: bool, retry_failed: bool, dry_run: bool, as_json: bool) -> None:
     """Bring the index up to the documents, making it if there is none."""
+    if dry_run:
+        plan = preview_index(settings, rebuild=rebuild, retry_failed=retry_failed)
+        if as_json:
+            _print_json(wire.plan_json(plan))
+        else:
+            print_plan(plan)
+        return
     with progress_bars() as on_progress:
-        report = update_index(settings, rebuild=rebuild, on_progress=on_progress)
+        report = update_index(settings, rebuild=rebuild, retry_failed=retry_failed, on_progress=on_progress)
     if as_json:
         _print_json(wire.report_json(report))
     else:
@@ -287,23 +297,11 @@ def progress_bars() -> Iterator[Callable[[Progress], None]]:
 def print_report(report: UpdateReport) -> None:
     """Print what an update did, on standard error: every file that it could not use, with the reason."""
     console = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
-    for mark, style, names in (
-        ("+", "green", report.added),
-        ("~", "yellow", report.replaced),
-        (">", "blue", report.renamed),
-        ("-", "red", report.deleted),
-    ):
-        for name in names[:_LISTED]:
-            console.print(Text(f"{mark} {name}", style=style))
-        if len(names) > _LISTED:
-            console.print(Text(f"{mark} … and {len(names) - _LISTED:,} more", style=style))
-    for failure in report.failed:
-        console.print(Text(f"! {failure.path}: {failure.message} [{failure.code}]", style="bold red"))
-    skipped = [other for other in report.others if other.is_skipped]
-    for failure in skipped[:_LISTED]:
-        console.print(Text(f"· {failure.path}: left out, {failure.message}", style="dim"))
-    if len(skipped) > _LISTED:
-        console.print(Text(f"· … and {len(skipped) - _LISTED:,} more: citespan status --files", style="dim"))
+    _print_changes(console, report.added, report.replaced, report.renamed, report.deleted)
+    _print_others(console, report.others)
+    if report.n_not_retried:
+        files = f"{report.n_not_retried:,} of them unchanged since they failed, and not read again"
+        console.print(Text(f"! {files}: citespan index --retry-failed", style="bold red"))
     counts = (
         f"{len(report.added)} added, {len(report.replaced)} replaced, {len(report.renamed)} renamed, "
         f"{len(report.deleted)} removed, {report.n_unchanged} unchanged, {len(report.failed)} could not be read"
@@ -314,6 +312,48 @@ def print_report(report: UpdateReport) -> None:
         else "nothing had to be encoded"
     )
     console.print(Text(f"{counts}; {work}; {report.took_s:.1f} s; index version {report.index_version}."))
+
+
+def print_plan(plan: Plan) -> None:
+    """Print what an update would do, on standard output."""
+    console = _console()
+    added, replaced = [file.doc_id for file in plan.add], [file.doc_id for file in plan.replace]
+    renamed = [f"{rename.known.doc_id} > {rename.file.doc_id}" for rename in plan.rename]
+    _print_changes(console, added, replaced, renamed, [known.doc_id for known in plan.delete])
+    _print_others(console, [*(item.failure for item in plan.failed_before), *plan.others])
+    counts = (
+        f"{len(plan.add)} to add, {len(plan.replace)} to replace, {len(plan.rename)} to rename, "
+        f"{len(plan.delete)} to remove, {plan.n_unchanged} unchanged, {len(plan.failed_before)} failed before"
+    )
+    n_bytes = sum(file.stamp.size for file in plan.to_encode)
+    work = f"{len(plan.to_encode)} files ({n_bytes:,} bytes) to be read, and encoded where they say anything new"
+    console.print(Text(f"{counts}; {work}. Nothing was changed."))
+
+
+def _print_changes(
+    console: Console, added: Sequence[str], replaced: Sequence[str], renamed: Sequence[str], deleted: Sequence[str]
+) -> None:
+    for mark, style, names in (
+        ("+", "green", added),
+        ("~", "yellow", replaced),
+        (">", "blue", renamed),
+        ("-", "red", deleted),
+    ):
+        for name in names[:_LISTED]:
+            console.print(Text(f"{mark} {name}", style=style))
+        if len(names) > _LISTED:
+            console.print(Text(f"{mark} … and {len(names) - _LISTED:,} more", style=style))
+
+
+def _print_others(console: Console, others: Sequence[Failure]) -> None:
+    for failure in others:
+        if not failure.is_skipped:
+            console.print(Text(f"! {failure.path}: {failure.message} [{failure.code}]", style="bold red"))
+    skipped = [other for other in others if other.is_skipped]
+    for failure in skipped[:_LISTED]:
+        console.print(Text(f"· {failure.path}: left out, {failure.message}", style="dim"))
+    if len(skipped) > _LISTED:
+        console.print(Text(f"· … and {len(skipped) - _LISTED:,} more: citespan status --files", style="dim"))
 
 
 def _print_answers(response: Response, documents: dict[str, Document]) -> None:

@@ -12,7 +12,7 @@ from index.store.database import Database
 from index.store.embedded import EmbeddedStore
 from index.store.folder import current_database, has_index
 from index.store.schema import check_encoder
-from index.update import Progress, UpdateReport, update
+from index.update import Plan, Progress, UpdateReport, preview, update
 from qa.engine import Engine, Source
 from qa.feedback_export import Export, export
 from qa.feedback_store import FeedbackStore
@@ -42,7 +42,11 @@ def choose_encoder_name(settings: Settings, *, rebuild: bool = False) -> str:
 
 
 def update_index(
-    settings: Settings, *, rebuild: bool = False, on_progress: Callable[[Progress], None] = lambda _: None
+    settings: Settings,
+    *,
+    rebuild: bool = False,
+    retry_failed: bool = False,
+    on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> UpdateReport:
     """Bring the index up to the folder, making it if there is none.
 
@@ -51,11 +55,32 @@ def update_index(
     """
     name = choose_encoder_name(settings, rebuild=rebuild)
     encoder = open_encoder(name, offline=not settings.hub)
-    return _update(settings, name, encoder, rebuild=rebuild, on_progress=on_progress)
+    return _update(settings, name, encoder, rebuild=rebuild, retry_failed=retry_failed, on_progress=on_progress)
+
+
+def preview_index(settings: Settings, *, rebuild: bool = False, retry_failed: bool = False) -> Plan:
+    """Return what an update would have to do; no model is loaded for it.
+
+    Raises:
+        CitespanError: As `index.update.preview`.
+    """
+    return preview(
+        settings.documents,
+        settings.index,
+        rebuild=rebuild,
+        retry_failed=retry_failed,
+        max_file_bytes=settings.max_file_bytes,
+    )
 
 
 def _update(
-    settings: Settings, name: str, encoder: Encoder, *, rebuild: bool, on_progress: Callable[[Progress], None]
+    settings: Settings,
+    name: str,
+    encoder: Encoder,
+    *,
+    rebuild: bool = False,
+    retry_failed: bool = False,
+    on_progress: Callable[[Progress], None],
 ) -> UpdateReport:
     return update(
         settings.documents,
@@ -63,6 +88,7 @@ def _update(
         encoder=encoder,
         encoder_name=name,
         rebuild=rebuild,
+        retry_failed=retry_failed,
         max_file_bytes=settings.max_file_bytes,
         on_progress=on_progress,
     )
@@ -114,7 +140,7 @@ def open_updated_engine(settings: Settings, *, on_progress: Callable[[Progress],
             opening.result()  # a mistake in the reader's name should not wait for the first index
         # What goes wrong here does so again, and is told, when the engine is warmed up or asked.
         models.submit(encoder.encode_questions, ["?"])
-        report = _update(settings, name, encoder, rebuild=False, on_progress=on_progress)
+        report = _update(settings, name, encoder, on_progress=on_progress)
         store = EmbeddedStore(settings.index)
         try:
             check_encoder(store.identity, name=name, fingerprint=encoder.fingerprint)

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from index.collection import Failure
 from index.records import DocumentSummary, Hit, Span
-from index.update import UpdateReport
+from index.update import Plan, UpdateReport
 from qa.answering import Candidate, Place
 from qa.engine import ReaderStatus, Status
 from qa.feedback import Entry, Quoted
@@ -108,8 +108,24 @@ def report_json(report: UpdateReport) -> Json:
         "others": [_failure(failure) for failure in report.others],
         "n_encoded": report.n_encoded,
         "n_reused": report.n_reused,
+        "n_not_retried": report.n_not_retried,
         "index_version": report.index_version,
         "took_s": round(report.took_s, 3),
+    }
+
+
+def plan_json(plan: Plan) -> Json:
+    """Return what an update would do."""
+    return {
+        "add": [file.doc_id for file in plan.add],
+        "replace": [file.doc_id for file in plan.replace],
+        "rename": [{"from": rename.known.doc_id, "to": rename.file.doc_id} for rename in plan.rename],
+        "delete": [known.doc_id for known in plan.delete],
+        "n_unchanged": plan.n_unchanged,
+        "failed_before": [_failure(item.failure) for item in plan.failed_before],
+        "others": [_failure(failure) for failure in plan.others],
+        "n_to_encode": len(plan.to_encode),
+        "bytes_to_encode": sum(file.stamp.size for file in plan.to_encode),
     }
 
 

@@ -35,6 +35,7 @@ OWNERS = {
     "tokenizers": "index/tokens.py",
     "transformers": "index/sentence_models.py qa/transformers_model.py",
     "huggingface_hub": "index/model_files.py",
+    "pathspec": "index/ignoring.py",
     "sentencex": "index/sentences.py",
     "charset_normalizer": "index/parsing/encoding.py",
     "lxml": "index/parsing/html.py",

@@ -67,6 +67,40 @@ def test_rebuild_makes_the_index_anew(run):
     assert "2 added" in run("index", "--rebuild").stderr
 
 
+def test_a_dry_run_tells_what_there_is_to_do_and_changes_nothing(run, tmp_path):
+    run("index")
+    version = json.loads(run("status", "--json").stdout)["index_version"]
+    write_files(tmp_path / "docs", {"new.txt": "The canal opened in 1869."})
+    (tmp_path / "docs" / "tower.txt").rename(tmp_path / "docs" / "eiffel.txt")
+    result = run("index", "--dry-run")
+    assert result.exit_code == 0
+    assert "+ new.txt\n" in result.stdout
+    assert "> tower.txt > eiffel.txt\n" in result.stdout
+    assert "· photo.jpg: left out" in result.stdout
+    assert "1 to replace" not in result.stdout
+    assert "files (" in result.stdout
+    assert result.stdout.endswith("Nothing was changed.\n")
+    plan = json.loads(run("index", "--dry-run", "--json").stdout)
+    assert plan["rename"] == [{"from": "tower.txt", "to": "eiffel.txt"}]
+    assert "new.txt" in plan["add"]
+    assert json.loads(run("status", "--json").stdout)["index_version"] == version
+
+
+def test_a_dry_run_without_an_index_makes_none(run, tmp_path):
+    assert "+ tower.txt" in run("index", "--dry-run").stdout
+    assert not (tmp_path / "var").exists()
+
+
+def test_unchanged_files_that_failed_are_said_not_to_have_been_read_again(run, monkeypatch):
+    monkeypatch.setattr("index.update._SETTLED_AFTER_NS", -1)
+    run("index")
+    again = run("index")
+    assert "! broken.txt: it holds binary data" in again.stderr
+    assert "1 of them unchanged since they failed, and not read again: citespan index --retry-failed" in again.stderr
+    assert "not read again" not in run("index", "--retry-failed").stderr
+    assert json.loads(run("index", "--dry-run", "--json").stdout)["failed_before"][0]["path"] == "broken.txt"
+
+
 def test_ask_prints_the_answer_its_context_and_file_and_line(run):
     run("index")
     result = run("ask", "When was the bridge opened?", "--min-confidence", "0.01")

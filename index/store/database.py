@@ -23,6 +23,7 @@ from index.errors import DamagedIndex, NoIndex, UnknownDocument
 from index.passages import Cut
 from index.records import Counts, Document, DocumentSummary, Filter, Heading, Passage, SourceLine, Span
 from index.store.connection import Connection, connect, damage, translated
+from index.store.faults import reached
 from index.store.schema import read_identity
 
 _PASSAGE = """
@@ -125,6 +126,12 @@ class Database:
         with self._using() as connection:
             rows = connection.execute("SELECT path, code, message, is_skipped FROM failures ORDER BY path").fetchall()
         return [Failure(path, code, message, bool(is_skipped)) for path, code, message, is_skipped in rows]
+
+    def failed_stamps(self) -> dict[str, Stamp]:
+        """Return the stamps of files whose content could not be used, by path, where they can be relied on."""
+        with self._using() as connection:
+            row = connection.execute("SELECT value FROM meta WHERE key = 'failed_stamps'").fetchone()
+        return {path: Stamp(*stamp) for path, stamp in json.loads(row[0]).items()} if row else {}
 
     def summaries(self) -> list[DocumentSummary]:
         with self._using() as connection:
@@ -234,8 +241,10 @@ class Database:
 
     def checkpoint(self) -> None:
         """Copy what the write-ahead log holds into the database, as far as no reader needs it."""
+        reached("checkpoint.before")
         with self._using() as connection:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        reached("checkpoint.after")
 
     def passage_ids(self, restriction: Filter) -> list[int]:
         """Return the ids of the passages that a filter lets pass."""
@@ -272,8 +281,16 @@ class Database:
 
     def keep_pending(self, vectors: Mapping[bytes, bytes]) -> None:
         """Keep vectors by their texts' digests until the next document is written."""
-        with self._writing() as connection:
+        with self._writing("pending") as connection:
             connection.executemany("INSERT OR IGNORE INTO pending VALUES (?, ?)", vectors.items())
+
+    def forget_pending(self) -> None:
+        """Drop what `keep_pending` kept for a document that was never finished, and is gone by now."""
+        with self._using() as connection:
+            if connection.execute("SELECT 1 FROM pending LIMIT 1").fetchone() is None:
+                return
+        with self._writing("forget") as connection:
+            connection.execute("DELETE FROM pending")
 
     def changes_since(self, index_version: int) -> list[Change] | None:
         """Return the changes after a version, oldest first; None where the log no longer has them all."""
@@ -309,7 +326,7 @@ class Database:
             vectors: One per passage, little-endian float32.
             former_id: The document that this one replaces, where that had another id.
         """
-        with self._writing() as connection:
+        with self._writing(action) as connection:
             removed = self._delete(connection, former_id or document.doc_id)
             document_id = connection.execute(
                 """INSERT INTO documents
@@ -327,6 +344,7 @@ class Database:
                     _stamp_json(stamp),
                 ),
             ).lastrowid
+            reached(f"{action}.halfway")
             before = self._last_issued(connection)
             connection.executemany(
                 """INSERT INTO passages (document_id, "start", "end", heading, text_sha256, vector)
@@ -342,30 +360,43 @@ class Database:
 
     def delete(self, doc_id: str) -> int:
         """Remove a document with its passages; return the index_version."""
-        with self._writing() as connection:
+        with self._writing("delete") as connection:
             removed = self._delete(connection, doc_id)
+            reached("delete.halfway")
             return self._log(connection, "delete", doc_id, Change(removed, None))
 
     def touch(self, doc_id: str, stamp: Stamp | None) -> None:
         """Note that a file with the same content has another stamp; no new version."""
-        with self._writing() as connection:
+        with self._writing("touch") as connection:
             connection.execute("UPDATE documents SET stamp = ? WHERE doc_id = ?", (_stamp_json(stamp), doc_id))
 
-    def set_failures(self, failures: Sequence[Failure]) -> None:
-        """Replace the list of files that are not in the index; a new version if it says anything new."""
-        if self.failures() == list(failures):
+    def set_failures(self, failures: Sequence[Failure], *, stamps: Mapping[str, Stamp]) -> None:
+        """Replace the list of files that are not in the index; a new version if it says anything new.
+
+        Args:
+            stamps: As `failed_stamps` returns them.
+        """
+        is_new = self.failures() != list(failures)
+        if not is_new and self.failed_stamps() == stamps:
             return
-        with self._writing() as connection:
-            connection.execute("DELETE FROM failures")
-            connection.executemany(
-                "INSERT INTO failures VALUES (?, ?, ?, ?)",
-                [(f.path, f.code, f.message, f.is_skipped) for f in failures],
+        with self._writing("failures") as connection:
+            # In meta, since tables have no room for them: indexes that were made before them stay readable.
+            connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('failed_stamps', ?)",
+                (json.dumps({path: _stamp_fields(stamp) for path, stamp in stamps.items()}),),
             )
-            self._log(connection, "failures", "", Change(None, None))
+            reached("failures.halfway")
+            if is_new:
+                connection.execute("DELETE FROM failures")
+                connection.executemany(
+                    "INSERT INTO failures VALUES (?, ?, ?, ?)",
+                    [(f.path, f.code, f.message, f.is_skipped) for f in failures],
+                )
+                self._log(connection, "failures", "", Change(None, None))
 
     def set_root(self, root: str) -> None:
         """Note where the collection is now."""
-        with self._writing() as connection:
+        with self._writing("root") as connection:
             connection.execute("UPDATE meta SET value = ? WHERE key = 'root'", (root,))
 
     def _delete(self, connection: Connection, doc_id: str) -> tuple[int, int] | None:
@@ -403,20 +434,27 @@ class Database:
             yield self._connection
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def _writing(self, what: str) -> Iterator[Connection]:
         with self._using() as connection:
             connection.execute("BEGIN IMMEDIATE")
+            reached(f"{what}.begun")
             try:
                 yield connection
+                reached(f"{what}.before_commit")
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+        reached(f"{what}.after_commit")
 
 
 def _stamp_json(stamp: Stamp | None) -> str | None:
-    return json.dumps([stamp.size, stamp.mtime_ns, stamp.ctime_ns]) if stamp else None
+    return json.dumps(_stamp_fields(stamp)) if stamp else None
+
+
+def _stamp_fields(stamp: Stamp) -> list[int]:
+    return [stamp.size, stamp.mtime_ns, stamp.ctime_ns]
 
 
 def _slices(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:

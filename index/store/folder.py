@@ -16,8 +16,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from index.errors import DamagedIndex, IndexBusy, IndexNotWritable, NoIndex
+from index.store.faults import reached
 
 _POINTER = "current"
+_STAGED = "current.new"
 # Most updates are over in less: a second one, on demand while watching, need not be refused.
 _PATIENCE_S = 5.0
 _NAME = re.compile(r"index-[0-9a-f]{16}\.sqlite")
@@ -55,20 +57,44 @@ def new_database(folder: Path) -> Path:
 def switch_to(database: Path) -> None:
     """Make a database the current one, in one step that a crash cannot halve, and remove the others."""
     folder = database.parent
-    staged = folder / f"{_POINTER}.new"
+    staged = folder / _STAGED
+    reached("switch.before")
     try:
         with staged.open("w", encoding="ascii") as stream:
             stream.write(database.name + "\n")
             stream.flush()
             os.fsync(stream.fileno())
+        reached("switch.staged")
         staged.replace(folder / _POINTER)
+        _sync(folder)
     except OSError as error:
         raise IndexNotWritable(f"cannot write {folder / _POINTER}: {error.strerror}") from error
-    for path in folder.iterdir():
-        if _NAME.match(path.name) and not path.name.startswith(database.name):
-            # Windows keeps files that a process has open; the next switch tries again.
+    reached("switch.replaced")
+    remove_leftovers(database)
+    reached("switch.after")
+
+
+def remove_leftovers(current: Path) -> None:
+    """Remove the other databases of the folder, and a pointer that was never put in place.
+
+    They are what a rebuild leaves that was cut short, or one whose switch was. For the writer alone.
+    """
+    for path in current.parent.iterdir():
+        if path.name == _STAGED or (_NAME.match(path.name) and not path.name.startswith(current.name)):
+            reached("leftover.removing")
+            # Windows keeps files that a process has open; the next update tries again.
             with suppress(OSError):
                 path.unlink()
+
+
+def _sync(folder: Path) -> None:
+    """Have the folder's list of files on the disk, so that a power cut cannot lose the switch and keep what follows."""
+    if os.name == "posix":  # elsewhere folders cannot be opened
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from index.errors import DamagedIndex, EncoderMismatch, UnsupportedIndex
 from index.passages import PassageSettings
 from index.store.connection import Connection, connect, damage, translated
+from index.store.faults import reached
 from index.store.protocol import Identity
 
 FORMAT = "1"
@@ -81,6 +82,7 @@ def create_database(path: Path, identity: Identity, *, index_version: int = 0) -
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript("BEGIN;" + _SCHEMA)
+            reached("create.begun")
             values = {**asdict(identity), "passages": json.dumps(asdict(identity.passages)), "format": FORMAT}
             connection.executemany(
                 "INSERT INTO meta VALUES (?, ?)", [(key, str(value)) for key, value in values.items()]
@@ -90,9 +92,11 @@ def create_database(path: Path, identity: Identity, *, index_version: int = 0) -
                     "INSERT INTO changes (index_version, at, action, doc_id) VALUES (?, '', 'create', '')",
                     (index_version,),
                 )
+            reached("create.before_commit")
             connection.execute("COMMIT")
         finally:
             connection.close()
+    reached("create.after")
 
 
 def check_encoder(identity: Identity, *, name: str, fingerprint: str) -> None:

@@ -1,15 +1,18 @@
 import os
+from contextlib import closing
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from index.errors import CollectionMissing, IndexNotWritable, OtherCollection
+from index.collection import read_file
+from index.errors import CollectionMissing, IndexNotWritable, OtherCollection, UndecodableFile
+from index.parsing import parse
 from index.records import Filter
 from index.store.database import Database
 from index.store.folder import current_database
-from index.update import Progress
+from index.update import Progress, preview
 from tests.standins import HashingEncoder, opened, update_with, write_files
 
 
@@ -362,3 +365,107 @@ def rankings_of(snapshot):
                 [(passages[e.passage_id].doc_id, passages[e.passage_id].span, round(e.score, 5)) for e in ranking]
             )
     return found
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    """Every file counts as unchanged for long."""
+    monkeypatch.setattr("index.update._SETTLED_AFTER_NS", -1)
+
+
+@pytest.fixture
+def files_read(monkeypatch):
+    """The names of the files that are read."""
+    names = []
+
+    def read_and_note(file, **options):
+        names.append(file.doc_id)
+        return read_file(file, **options)
+
+    monkeypatch.setattr("index.update.read_file", read_and_note)
+    return names
+
+
+def test_a_file_that_failed_is_not_read_again_until_it_changes(encoder, root, folder, settled, files_read):
+    write_files(root, {"bad.txt": b"a\0b"})
+    first = update_with(encoder, root, folder)
+    files_read.clear()
+    second = update_with(encoder, root, folder)
+    assert files_read == []
+    assert (second.others, second.n_not_retried, second.index_version) == (first.others, 1, first.index_version)
+    write_files(root, {"bad.txt": "Mended."})
+    third = update_with(encoder, root, folder)
+    assert (third.added, third.failed, third.n_not_retried) == (("bad.txt",), (), 0)
+
+
+def test_failed_files_are_read_again_on_demand(encoder, root, folder, settled, monkeypatch):
+    write_files(root, {"new.txt": "A kind of text that only the next version reads."})
+
+    def refuse_new(content, *, doc_id, **options):
+        if doc_id == "new.txt":
+            raise UndecodableFile("not yet")
+        return parse(content, doc_id=doc_id, **options)
+
+    monkeypatch.setattr("index.update.parse", refuse_new)
+    update_with(encoder, root, folder)
+    monkeypatch.setattr("index.update.parse", parse)
+    assert update_with(encoder, root, folder).added == ()
+    assert update_with(encoder, root, folder, retry_failed=True).added == ("new.txt",)
+
+
+def test_a_file_over_the_limit_is_tried_again_each_time(encoder, root, folder, settled):
+    write_files(root, {"large.txt": "x" * 200})
+    assert len(update_with(encoder, root, folder, max_file_bytes=100).failed) == 1
+    assert update_with(encoder, root, folder).added == ("large.txt",)
+
+
+def test_a_file_that_failed_within_the_clocks_tick_is_read_again(encoder, root, folder, files_read):
+    write_files(root, {"bad.txt": b"a\0b"})
+    update_with(encoder, root, folder)
+    files_read.clear()
+    assert update_with(encoder, root, folder).n_not_retried == 0
+    assert "bad.txt" in files_read
+
+
+def test_a_failed_file_that_vanished_is_forgotten(encoder, root, folder, settled):
+    write_files(root, {"bad.txt": b"a\0b"})
+    update_with(encoder, root, folder)
+    (root / "bad.txt").unlink()
+    report = update_with(encoder, root, folder)
+    assert (report.others, report.n_not_retried) == ((), 0)
+    with closing(Database(current_database(folder))) as database:
+        assert database.failed_stamps() == {}
+
+
+def test_a_preview_is_what_the_update_then_does_and_changes_nothing(encoder, root, folder, settled):
+    write_files(root, {"bad.txt": b"a\0b", "old.txt": "Old.", "table.xlsx": "x"})
+    update_with(encoder, root, folder)
+    write_files(root, {"a.md": "# A\n\nAnother bridge.", "new.txt": "New."})
+    (root / "b.txt").rename(root / "renamed.txt")
+    (root / "old.txt").unlink()
+    before = everything(folder), sorted(path.name for path in folder.iterdir())
+    plan = preview(root, folder)
+    assert (everything(folder), sorted(path.name for path in folder.iterdir())) == before
+    assert [file.doc_id for file in plan.to_encode] == ["new.txt", "a.md"]
+    assert [item.failure.path for item in plan.failed_before] == ["bad.txt"]
+    assert [file.doc_id for file in preview(root, folder, retry_failed=True).add] == ["bad.txt", "new.txt"]
+    report = update_with(encoder, root, folder)
+    assert tuple(file.doc_id for file in plan.add) == report.added
+    assert tuple(file.doc_id for file in plan.replace) == report.replaced
+    assert tuple(rename.file.doc_id for rename in plan.rename) == report.renamed
+    assert tuple(known.doc_id for known in plan.delete) == report.deleted
+    assert plan.n_unchanged == report.n_unchanged
+
+
+def test_a_preview_of_a_first_index_or_of_a_rebuild_adds_everything_and_makes_no_folder(encoder, root, folder):
+    assert [file.doc_id for file in preview(root, folder).add] == ["a.md", "b.txt", "sub/c.txt"]
+    assert not folder.exists()
+    update_with(encoder, root, folder)
+    assert len(preview(root, folder).add) == 0
+    assert len(preview(root, folder, rebuild=True).add) == 3
+
+
+def test_a_preview_of_another_folder_is_refused_as_its_update_is(encoder, root, folder, tmp_path):
+    update_with(encoder, root, folder)
+    with pytest.raises(OtherCollection, match="--index"):
+        preview(write_files(tmp_path / "other", {"x.txt": "Other."}), folder)

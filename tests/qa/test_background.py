@@ -86,3 +86,14 @@ def test_one_failure_does_not_end_the_work(engine, tmp_path, monkeypatch, caplog
     monkeypatch.setattr(type(engine), "refresh", lambda self: 1 / 0)
     with caplog.at_level(logging.ERROR), background_work(engine, threading.Event(), is_watching=False):
         assert until(lambda: caplog.text.count("ZeroDivisionError") >= 2)
+
+
+def test_a_change_of_what_is_left_out_is_followed_while_watching(engine, tmp_path):
+    write_files(tmp_path / "documents", {"draft.txt": "The tower opened in 1889."})
+    with background_work(engine, threading.Event(), is_watching=True):
+        assert until(lambda: engine.status().counts.n_documents == 2)
+        write_files(tmp_path / "documents", {".citespanignore": "draft*"})
+        assert until(lambda: engine.status().counts.n_documents == 1)
+        assert {failure.code for failure in engine.status().failures} == {"file_hidden", "file_ignored"}
+        (tmp_path / "documents" / ".citespanignore").unlink()
+        assert until(lambda: engine.status().counts.n_documents == 2)
