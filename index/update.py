@@ -33,7 +33,7 @@ from index.parsing import FORMATS, parse
 from index.passages import PassageSettings, cut, encoded_text
 from index.records import Document
 from index.store.database import Action, Database, Known, NewPassage
-from index.store.folder import current_database, has_index, new_database, switch_to, writing
+from index.store.folder import current_database, has_index, new_database, note_version, switch_to, writing
 from index.store.protocol import Identity
 from index.store.schema import check_encoder, create_database
 
@@ -170,6 +170,7 @@ def update(
             version = database.index_version
         finally:
             database.close()
+        note_version(path, version)
         if rebuild:
             switch_to(path)
     report = run.report(version, time.perf_counter() - started)

@@ -6,6 +6,7 @@ written over, for SQLite would take the write-ahead log beside it for the new fi
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -17,7 +18,10 @@ from filelock import FileLock, Timeout
 
 from index.errors import DamagedIndex, IndexBusy, IndexNotWritable, NoIndex
 
+_log = logging.getLogger(__name__)
+
 _POINTER = "current"
+_NOTE = "version"
 # Most updates are over in less: a second one, on demand while watching, need not be refused.
 _PATIENCE_S = 5.0
 _NAME = re.compile(r"index-[0-9a-f]{16}\.sqlite")
@@ -34,9 +38,9 @@ def current_database(folder: Path) -> Path:
         name = (folder / _POINTER).read_bytes().decode("ascii", "replace").strip()
     except OSError as error:
         raise NoIndex(f"no index in {folder}: make one with `citespan index`") from error
-    if not _NAME.fullmatch(name):
+    if not (_NAME.fullmatch(name) and (folder / name).is_file()):
         raise DamagedIndex(
-            f"{folder / _POINTER} names no database ({name[:40]!r}): "
+            f"{folder / _POINTER} names no database that is there ({name[:40]!r}): "
             "make the index anew with `citespan index --rebuild`"
         )
     return folder / name
@@ -69,6 +73,29 @@ def switch_to(database: Path) -> None:
             # Windows keeps files that a process has open; the next switch tries again.
             with suppress(OSError):
                 path.unlink()
+
+
+def note_version(database: Path, index_version: int) -> None:
+    """Note beside a database which version it has reached.
+
+    What is only in a write-ahead log is lost with it, and SQLite takes what is left for all there was.
+    """
+    note = database.parent / _NOTE
+    staged = note.with_name(f"{_NOTE}.new")
+    try:
+        staged.write_text(f"{database.name} {index_version}\n", encoding="ascii")
+        staged.replace(note)
+    except OSError as error:
+        _log.warning("cannot write %s: %s", note, error.strerror)  # an older note misleads nobody
+
+
+def noted_version(database: Path) -> int:
+    """Return a version that a database has reached for certain; 0 where none is noted."""
+    try:
+        name, version = (database.parent / _NOTE).read_text(encoding="ascii").split()
+        return int(version) if name == database.name else 0
+    except (OSError, ValueError):
+        return 0
 
 
 @contextmanager
