@@ -35,7 +35,15 @@ from index.passages import PassageSettings, cut, encoded_text
 from index.records import Document
 from index.store.database import Action, Database, Known, NewPassage
 from index.store.faults import reached
-from index.store.folder import current_database, has_index, new_database, remove_leftovers, switch_to, writing
+from index.store.folder import (
+    current_database,
+    has_index,
+    new_database,
+    note_version,
+    remove_leftovers,
+    switch_to,
+    writing,
+)
 from index.store.protocol import Identity
 from index.store.schema import check_encoder, create_database
 
@@ -200,6 +208,8 @@ def update(
         finally:
             database.close()
         reached("close.after")
+        note_version(path, version)
+        reached("note.after")
         if rebuild:
             switch_to(path)
     report = run.report(version, time.perf_counter() - started)

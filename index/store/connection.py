@@ -48,6 +48,8 @@ def translated(path: Path) -> Iterator[None]:
 
 def _as_store_error(error: sqlite3.Error, path: Path) -> StoreError:
     name = getattr(error, "sqlite_errorname", None)
+    if name is None and isinstance(error, sqlite3.OperationalError):  # it quotes the text, which is not ours to log
+        return DamagedIndex(damage(path, "a text that is no UTF-8"))
     if name is None:  # raised by Python's module, for instance of a connection that is closed
         return StoreError(f"the index at {path} cannot be used: {error}")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):

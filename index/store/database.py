@@ -23,8 +23,11 @@ from index.errors import DamagedIndex, NoIndex, UnknownDocument
 from index.passages import Cut
 from index.records import Counts, Document, DocumentSummary, Filter, Heading, Passage, SourceLine, Span
 from index.store.connection import Connection, connect, damage, translated
+from index.store.digests import PassageRow, document_digest, number, passages_digest, state_of, total_of, vector_digest
 from index.store.faults import reached
-from index.store.schema import read_identity
+from index.store.folder import noted_version
+from index.store.schema import read_identity, seal
+from index.store.verification import DOCUMENT_FIELDS, check_between, check_whole
 
 _PASSAGE = """
     SELECT document_id, passage_id, doc_id, title, media_type, "start", "end", heading
@@ -102,6 +105,26 @@ class Database:
             # The snapshot is taken by the first read, not by BEGIN.
             connection.execute("SELECT count(*) FROM meta").fetchone()
 
+    def check(self) -> None:
+        """Raise unless all of it is what was written.
+
+        Raises:
+            DamagedIndex: Something is not.
+        """
+        with self._using() as connection:
+            check_whole(connection, self.path)
+        if (found := self.index_version) < (noted := noted_version(self.path)):
+            raise DamagedIndex(damage(self.path, f"it is at version {found}, and was at {noted}"))
+
+    def check_between(self, first: int, last: int) -> None:
+        """Raise unless the documents are what was written whose passages are the ids in [first, last].
+
+        Raises:
+            DamagedIndex: One is not.
+        """
+        with self._using() as connection:
+            check_between(connection, self.path, first, last)
+
     @property
     def index_version(self) -> int:
         """How many changes were ever committed."""
@@ -120,7 +143,10 @@ class Database:
     def known(self) -> list[Known]:
         with self._using() as connection:
             rows = connection.execute("SELECT doc_id, sha256, stamp FROM documents ORDER BY doc_id").fetchall()
-        return [Known(doc_id, sha256, Stamp(*json.loads(stamp)) if stamp else None) for doc_id, sha256, stamp in rows]
+        with self._as_written("stamp"):
+            return [
+                Known(doc_id, sha256, Stamp(*json.loads(stamp)) if stamp else None) for doc_id, sha256, stamp in rows
+            ]
 
     def failures(self) -> list[Failure]:
         with self._using() as connection:
@@ -151,25 +177,28 @@ class Database:
 
         Raises:
             UnknownDocument: There is none of this id.
+            DamagedIndex: It is not what was written.
         """
         with self._using() as connection:
             row = connection.execute(
-                """SELECT title, text, sha256, media_type, headings, source_lines
-                   FROM documents WHERE doc_id = ?""",
-                (doc_id,),
+                f"SELECT digest, passages_digest, text, {DOCUMENT_FIELDS} FROM documents WHERE doc_id = ?", (doc_id,)
             ).fetchone()
         if row is None:
             raise UnknownDocument(f"no document {doc_id!r} is indexed; `citespan status --files` lists those that are")
-        title, text, sha256, media_type, headings, source_lines = row
-        return Document(
-            doc_id,
-            title,
-            text,
-            sha256,
-            media_type,
-            tuple(Heading(*item) for item in json.loads(headings)),
-            tuple(SourceLine(*item) for item in json.loads(source_lines)),
-        )
+        digest, passages, text, *fields = row
+        with self._as_written(doc_id):
+            if fields[0] != doc_id or document_digest(fields, text, passages) != digest:
+                raise ValueError("not what was written")
+            _, title, sha256, media_type, headings, source_lines, _ = fields
+            return Document(
+                doc_id,
+                title,
+                text,
+                sha256,
+                media_type,
+                tuple(Heading(*item) for item in json.loads(headings)),
+                tuple(SourceLine(*item) for item in json.loads(source_lines)),
+            )
 
     def n_passages(self, doc_id: str) -> int:
         """Return how many passages a document has; 0 where there is no such document."""
@@ -190,7 +219,11 @@ class Database:
         return found
 
     def places(self, passage_ids: Sequence[int]) -> dict[int, tuple[str, int]]:
-        """Return each passage's document id and start."""
+        """Return the document id and the start of passages that are there.
+
+        Raises:
+            DamagedIndex: One is not.
+        """
         found: dict[int, tuple[str, int]] = {}
         with self._using() as connection:
             for some in _slices(passage_ids, _MAX_PARAMETERS):
@@ -201,6 +234,8 @@ class Database:
                     some,
                 )
                 found.update((passage_id, (doc_id, start)) for passage_id, doc_id, start in rows)
+        if len(found) < len(set(passage_ids)):
+            raise DamagedIndex(damage(self.path, "passages are missing"))
         return found
 
     def passages_between(self, first: int, last: int) -> Iterator[Passage]:
@@ -218,8 +253,10 @@ class Database:
                     "SELECT text FROM documents WHERE document_id = ?", (document_id,)
                 ).fetchone()
                 text_of = document_id
-            span = Span(start, end)
-            yield Passage(passage_id, doc_id, title, media_type, span, span.of(text), heading)
+            with self._as_written(doc_id):
+                span = Span(start, end)
+                passage = Passage(passage_id, doc_id, title, media_type, span, span.of(text), heading)
+            yield passage
 
     def vectors_between(self, first: int, last: int) -> tuple[np.ndarray[Any, np.dtype[np.int64]], Vectors]:
         """Return ids (n,) and vectors (n, dimension) of the passages in [first, last], by id."""
@@ -266,23 +303,33 @@ class Database:
         return [row[0] for row in rows]
 
     def stored_vectors(self, digests: Iterable[bytes]) -> dict[bytes, bytes]:
-        """Return the vectors of texts that were encoded before, as stored, by the texts' digests."""
+        """Return the vectors of texts that were encoded before, as stored, by the texts' digests.
+
+        Raises:
+            DamagedIndex: One is not what was written.
+        """
         found: dict[bytes, bytes] = {}
         with self._using() as connection:
-            for digest in digests:
+            for text_sha256 in digests:
                 row = connection.execute(
-                    """SELECT vector FROM passages WHERE text_sha256 = :digest
-                       UNION ALL SELECT vector FROM pending WHERE text_sha256 = :digest LIMIT 1""",
-                    {"digest": digest},
+                    """SELECT vector, vector_digest FROM passages WHERE text_sha256 = :digest
+                       UNION ALL SELECT vector, digest FROM pending WHERE text_sha256 = :digest LIMIT 1""",
+                    {"digest": text_sha256},
                 ).fetchone()
                 if row is not None:
-                    found[digest] = row[0]
+                    vector, digest = row
+                    if vector_digest(text_sha256, vector) != digest:
+                        raise DamagedIndex(damage(self.path, "a vector is not what was written"))
+                    found[text_sha256] = vector
         return found
 
     def keep_pending(self, vectors: Mapping[bytes, bytes]) -> None:
         """Keep vectors by their texts' digests until the next document is written."""
         with self._writing("pending") as connection:
-            connection.executemany("INSERT OR IGNORE INTO pending VALUES (?, ?)", vectors.items())
+            connection.executemany(
+                "INSERT OR IGNORE INTO pending VALUES (?, ?, ?)",
+                [(text_sha256, vector, vector_digest(text_sha256, vector)) for text_sha256, vector in vectors.items()],
+            )
 
     def forget_pending(self) -> None:
         """Drop what `keep_pending` kept for a document that was never finished, and is gone by now."""
@@ -328,34 +375,43 @@ class Database:
         """
         with self._writing(action) as connection:
             removed = self._delete(connection, former_id or document.doc_id)
+            first = self._last_issued(connection) + 1
+            rows: list[PassageRow] = [
+                (passage_id, new.cut.span.start, new.cut.span.end, new.cut.heading, new.text_sha256, vector)
+                for passage_id, (new, vector) in enumerate(zip(passages, vectors, strict=True), start=first)
+            ]
+            of_passages = passages_digest(rows)
+            fields = (
+                document.doc_id,
+                document.title,
+                document.sha256,
+                document.media_type,
+                json.dumps([(h.start, h.level, h.title) for h in document.headings]),
+                json.dumps([(anchor.start, anchor.line) for anchor in document.source_lines]),
+                len(document.text),
+            )
+            digest = document_digest(fields, document.text, of_passages)
             document_id = connection.execute(
-                """INSERT INTO documents
-                   (doc_id, title, text, sha256, media_type, headings, source_lines, n_characters, stamp)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                f"""INSERT INTO documents (digest, passages_digest, text, stamp, {DOCUMENT_FIELDS})
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
-                    document.doc_id,
-                    document.title,
+                    digest,
+                    of_passages,
                     document.text,
-                    document.sha256,
-                    document.media_type,
-                    json.dumps([(h.start, h.level, h.title) for h in document.headings]),
-                    json.dumps([(anchor.start, anchor.line) for anchor in document.source_lines]),
-                    len(document.text),
                     _stamp_json(stamp),
+                    *fields,
                 ),
             ).lastrowid
             reached(f"{action}.halfway")
-            before = self._last_issued(connection)
             connection.executemany(
-                """INSERT INTO passages (document_id, "start", "end", heading, text_sha256, vector)
-                   VALUES (?, ?, ?, ?, ?, ?)""",
-                [
-                    (document_id, new.cut.span.start, new.cut.span.end, new.cut.heading, new.text_sha256, vector)
-                    for new, vector in zip(passages, vectors, strict=True)
-                ],
+                """INSERT INTO passages
+                   (passage_id, "start", "end", heading, text_sha256, vector, document_id, vector_digest)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+                [(*row, document_id, vector_digest(*row[-2:])) for row in rows],
             )
+            self._count(connection, number(digest))
             connection.execute("DELETE FROM pending")
-            added = (before + 1, self._last_issued(connection)) if passages else None
+            added = (first, first + len(passages) - 1) if passages else None
             return self._log(connection, action, document.doc_id, Change(removed, added))
 
     def delete(self, doc_id: str) -> int:
@@ -398,6 +454,7 @@ class Database:
         """Note where the collection is now."""
         with self._writing("root") as connection:
             connection.execute("UPDATE meta SET value = ? WHERE key = 'root'", (root,))
+            seal(connection)
 
     def _delete(self, connection: Connection, doc_id: str) -> tuple[int, int] | None:
         first, last = connection.execute(
@@ -405,6 +462,8 @@ class Database:
                WHERE doc_id = ?""",
             (doc_id,),
         ).fetchone()
+        for (digest,) in connection.execute("SELECT digest FROM documents WHERE doc_id = ?", (doc_id,)).fetchall():
+            self._count(connection, -number(digest))
         connection.execute("DELETE FROM documents WHERE doc_id = ?", (doc_id,))
         return None if first is None else (first, last)
 
@@ -426,7 +485,25 @@ class Database:
         ).lastrowid
         assert version is not None  # an INSERT into a rowid table always has one
         connection.execute("DELETE FROM changes WHERE index_version <= ?", (version - _KEPT_CHANGES,))
+        self._count(connection, 0)
         return version
+
+    def _count(self, connection: Connection, difference: int) -> None:
+        """Note the version there is now, and how the sum of the documents' digests has changed."""
+        noted = connection.execute("SELECT value FROM meta WHERE key = 'state'").fetchone()
+        (version,) = connection.execute("SELECT coalesce(max(index_version), 0) FROM changes").fetchone()
+        with self._as_written("state"):
+            (state,) = noted
+            state = state_of(version, total_of(state) + difference)
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'state'", (state,))
+
+    @contextmanager
+    def _as_written(self, doc_id: str) -> Iterator[None]:
+        """Tell what cannot be made a record of as damage: SQLite takes a flipped byte for what was written."""
+        try:
+            yield
+        except (TypeError, ValueError, AttributeError) as error:
+            raise DamagedIndex(damage(self.path, f"{doc_id}: {error}")) from error
 
     @contextmanager
     def _using(self) -> Iterator[Connection]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.collection import Failure
-from index.errors import EncoderMismatch, StoreError
+from index.errors import DamagedIndex, EncoderMismatch, StoreError
 from index.records import Counts, Document, DocumentSummary, Filter, Passage, Ranked
+from index.store.connection import damage
 from index.store.database import Change, Database
 from index.store.folder import current_database
 from index.store.protocol import Identity
@@ -190,6 +192,9 @@ class EmbeddedStore:
         database = self._pinned()
         try:
             self._derived = self._caught_up(database)
+            n_passages = database.counts().n_passages
+            if {len(self._derived.vectors), len(self._derived.words.searcher())} != {n_passages}:
+                raise DamagedIndex(damage(self._path, f"its log of changes does not lead to its {n_passages} passages"))
             return Generation(database, self._derived.vectors, self._derived.words.searcher())
         except BaseException:
             database.close()
@@ -200,11 +205,13 @@ class EmbeddedStore:
     def _caught_up(self, database: Database) -> _Derived:
         """Return what is derived from a version, if it can be by applying the changes to what there is."""
         if self._derived is None:
-            return _derive(database)
+            return self._derive(database)
         changes = database.changes_since(self._generation.index_version)
         if changes is None:
-            return _derive(database)
+            return self._derive(database)
         net = _net(changes)
+        for first, last in net.added:
+            database.check_between(first, last)
         vectors = self._derived.vectors.changed(net.removed, *_vectors(database, net.added))
         if net.removed:
             # See WordIndex: it ranks exactly only if nothing was ever deleted from it.
@@ -212,6 +219,15 @@ class EmbeddedStore:
         for first, last in net.added:
             self._derived.words.add(database.passages_between(first, last))
         return _Derived(vectors, self._derived.words)
+
+    def _derive(self, database: Database) -> _Derived:
+        """Return what is derived from all of a version, while it is checked beside that, which costs no time."""
+        with closing(self._pinned()) as beside, ThreadPoolExecutor(max_workers=1) as checking:
+            checked = checking.submit(beside.check)
+            try:
+                return _derive(database)
+            finally:
+                checked.result()  # damage explains every other error
 
     def _reopen(self) -> None:
         """Take up the database that a rebuild has switched to.

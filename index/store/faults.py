@@ -27,6 +27,8 @@ POINTS = (
     "checkpoint.after",
     "close.before",
     "close.after",
+    "note.staged",
+    "note.after",
     "switch.before",
     "switch.staged",
     "switch.replaced",

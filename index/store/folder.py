@@ -6,6 +6,7 @@ written over, for SQLite would take the write-ahead log beside it for the new fi
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -18,8 +19,12 @@ from filelock import FileLock, Timeout
 from index.errors import DamagedIndex, IndexBusy, IndexNotWritable, NoIndex
 from index.store.faults import reached
 
+_log = logging.getLogger(__name__)
+
 _POINTER = "current"
 _STAGED = "current.new"
+_NOTE = "version"
+_STAGED_NOTE = "version.new"
 # Most updates are over in less: a second one, on demand while watching, need not be refused.
 _PATIENCE_S = 5.0
 _NAME = re.compile(r"index-[0-9a-f]{16}\.sqlite")
@@ -36,9 +41,9 @@ def current_database(folder: Path) -> Path:
         name = (folder / _POINTER).read_bytes().decode("ascii", "replace").strip()
     except OSError as error:
         raise NoIndex(f"no index in {folder}: make one with `citespan index`") from error
-    if not _NAME.fullmatch(name):
+    if not (_NAME.fullmatch(name) and (folder / name).is_file()):
         raise DamagedIndex(
-            f"{folder / _POINTER} names no database ({name[:40]!r}): "
+            f"{folder / _POINTER} names no database that is there ({name[:40]!r}): "
             "make the index anew with `citespan index --rebuild`"
         )
     return folder / name
@@ -75,12 +80,12 @@ def switch_to(database: Path) -> None:
 
 
 def remove_leftovers(current: Path) -> None:
-    """Remove the other databases of the folder, and a pointer that was never put in place.
+    """Remove the other databases of the folder, and a pointer and a note that were never put in place.
 
     They are what a rebuild leaves that was cut short, or one whose switch was. For the writer alone.
     """
     for path in current.parent.iterdir():
-        if path.name == _STAGED or (_NAME.match(path.name) and not path.name.startswith(current.name)):
+        if path.name in (_STAGED, _STAGED_NOTE) or (_NAME.match(path.name) and not path.name.startswith(current.name)):
             reached("leftover.removing")
             # Windows keeps files that a process has open; the next update tries again.
             with suppress(OSError):
@@ -95,6 +100,29 @@ def _sync(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def note_version(database: Path, index_version: int) -> None:
+    """Note beside a database which version it has reached.
+
+    What is only in a write-ahead log is lost with it, and SQLite takes what is left for all there was.
+    """
+    staged = database.parent / _STAGED_NOTE
+    try:
+        staged.write_text(f"{database.name} {index_version}\n", encoding="ascii")
+        reached("note.staged")
+        staged.replace(database.parent / _NOTE)
+    except OSError as error:
+        _log.warning("cannot write %s: %s", staged, error.strerror)  # an older note misleads nobody
+
+
+def noted_version(database: Path) -> int:
+    """Return a version that a database has reached for certain; 0 where none is noted."""
+    try:
+        name, version = (database.parent / _NOTE).read_text(encoding="ascii").split()
+        return int(version) if name == database.name else 0
+    except (OSError, ValueError):
+        return 0
 
 
 @contextmanager

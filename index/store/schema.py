@@ -9,10 +9,11 @@ from pathlib import Path
 from index.errors import DamagedIndex, EncoderMismatch, UnsupportedIndex
 from index.passages import PassageSettings
 from index.store.connection import Connection, connect, damage, translated
+from index.store.digests import settings_digest, state_of
 from index.store.faults import reached
 from index.store.protocol import Identity
 
-FORMAT = "1"
+FORMAT = "2"
 """Of the tables below. An index of another format is not read."""
 
 _SCHEMA = """
@@ -21,6 +22,9 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT RO
 CREATE TABLE documents (
     document_id INTEGER PRIMARY KEY AUTOINCREMENT,
     doc_id TEXT NOT NULL UNIQUE,
+    -- Of this row, and of its passages (index.store.digests).
+    digest BLOB NOT NULL,
+    passages_digest BLOB NOT NULL,
     title TEXT NOT NULL,
     text TEXT NOT NULL,
     sha256 TEXT NOT NULL,
@@ -41,13 +45,18 @@ CREATE TABLE passages (
     "end" INTEGER NOT NULL,
     heading TEXT NOT NULL,
     text_sha256 BLOB NOT NULL,
-    vector BLOB NOT NULL
+    vector BLOB NOT NULL,
+    vector_digest BLOB NOT NULL
 ) STRICT;
 CREATE INDEX passages_of_document ON passages (document_id);
 CREATE INDEX passages_by_text ON passages (text_sha256);
 
 -- Vectors of a document that is not whole yet, so that a long one is continued and not begun anew.
-CREATE TABLE pending (text_sha256 BLOB PRIMARY KEY, vector BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE pending (
+    text_sha256 BLOB PRIMARY KEY,
+    vector BLOB NOT NULL,
+    digest BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE failures (
     path TEXT PRIMARY KEY,
@@ -84,9 +93,11 @@ def create_database(path: Path, identity: Identity, *, index_version: int = 0) -
             connection.executescript("BEGIN;" + _SCHEMA)
             reached("create.begun")
             values = {**asdict(identity), "passages": json.dumps(asdict(identity.passages)), "format": FORMAT}
+            values |= {"database": path.name, "state": state_of(index_version, 0)}
             connection.executemany(
                 "INSERT INTO meta VALUES (?, ?)", [(key, str(value)) for key, value in values.items()]
             )
+            seal(connection)
             if index_version:
                 connection.execute(
                     "INSERT INTO changes (index_version, at, action, doc_id) VALUES (?, '', 'create', '')",
@@ -112,6 +123,16 @@ def check_encoder(identity: Identity, *, name: str, fingerprint: str) -> None:
         )
 
 
+def seal(connection: Connection) -> None:
+    """Write the digest of what the index was made with, after it was written or changed."""
+    digest = settings_digest(_sealed(dict(connection.execute("SELECT key, value FROM meta").fetchall())))
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('seal', ?)", (digest,))
+
+
+def _sealed(meta: dict[str, str]) -> dict[str, str]:
+    return {key: meta[key] for key in ("encoder", "fingerprint", "dimension", "passages", "root", "format", "database")}
+
+
 def read_identity(connection: Connection, path: Path) -> Identity:
     """Return what an index was made with.
 
@@ -127,6 +148,10 @@ def read_identity(connection: Connection, path: Path) -> Identity:
             "make it anew with `citespan index --rebuild`"
         )
     try:
+        if settings_digest(_sealed(meta)) != meta["seal"]:
+            raise DamagedIndex(damage(path, "its settings are not what was written"))
+        if meta["database"] != path.name:
+            raise DamagedIndex(damage(path, f"it is the file {meta['database']} of another index"))
         return Identity(
             encoder=meta["encoder"],
             fingerprint=meta["fingerprint"],

@@ -29,7 +29,15 @@ QUERIES = ("when did the bridge open", "iron tower", "same words", "marker of th
 
 # Shorter than in service, so that some stamps are relied on; longer than any file system's tick.
 _SETTLED_AFTER_NS = 25_000_000
-_FIRST_KILLS = ("create.after", "close.before", "close.after", "switch.before", "switch.staged", "switch.replaced")
+_FIRST_KILLS = (
+    "create.after",
+    "close.before",
+    "close.after",
+    "note.staged",
+    "switch.before",
+    "switch.staged",
+    "switch.replaced",
+)
 
 
 _COMMANDS = {"update": 6, "rebuild": 3, "checkpoint": 1}
@@ -233,7 +241,7 @@ def check_mended(home: Path) -> list[str]:
         np.allclose([h[2] for h in a], [h[2] for h in b], atol=1e-5) for a, b in zip(ours, theirs, strict=True)
     ):
         problems.append("other scores than a full build's")
-    wanted = {"current", "write.lock", current_database(folder).name}
+    wanted = {"current", "version", "write.lock", current_database(folder).name}
     names = {path.name for path in folder.iterdir()}
     if names != wanted:
         problems.append(f"left over: {sorted(names ^ wanted)}")

@@ -58,7 +58,7 @@ def test_the_next_update_clears_what_a_rebuild_left_that_was_cut_short(home):
     (home / "index" / "feedback.db").write_bytes(b"of somebody else")
     update_with(HashingEncoder(), home / "documents", home / "index")
     names = {path.name for path in (home / "index").iterdir()}
-    assert names == {"current", "write.lock", "feedback.db", current_database(home / "index").name}
+    assert names == {"current", "version", "write.lock", "feedback.db", current_database(home / "index").name}
 
 
 def test_vectors_of_a_long_document_that_is_gone_are_not_kept(home, monkeypatch):

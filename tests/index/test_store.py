@@ -289,13 +289,13 @@ def test_a_pointer_that_names_no_database_of_the_folder_is_not_followed(folder, 
         current_database(folder)
 
 
-def test_vectors_of_a_wrong_length_are_found_out(folder):
+def test_vectors_that_are_not_what_was_written_are_found_out(folder):
     import sqlite3
 
     with sqlite3.connect(current_database(folder)) as connection:
         connection.execute("UPDATE passages SET vector = substr(vector, 5) WHERE passage_id = 1")
     connection.close()
-    with pytest.raises(DamagedIndex, match="vectors of a wrong length"):
+    with pytest.raises(DamagedIndex, match=r"newsletter\.txt: not what was written"):
         EmbeddedStore(folder)
 
 

@@ -1,0 +1,335 @@
+"""Whatever happens to a file of an index, the answers are those of the sound index, or there is an error with a code.
+
+python -m tests.index.test_corruption     # prints the table of docs/reliability.md
+"""
+
+import shutil
+import sqlite3
+import tempfile
+from collections import Counter
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from index.collection import MAX_FILE_BYTES
+from index.errors import CitespanError, DamagedIndex
+from index.records import Filter
+from index.store.database import Database
+from index.store.embedded import EmbeddedStore
+from index.store.folder import current_database
+from qa.engine import Engine, Source
+from qa.feedback_store import FeedbackStore
+from qa.requests import check
+from tests.qa.test_feedback_store import ENTRY
+from tests.standins import HashingEncoder, OverlapReader, update_with, write_files
+
+DOCUMENTS = {
+    "news/bridge.md": "# Bridge\n\nThe bridge opened in 1890. It is long.\n\n"
+    + "\n\n".join(
+        f"## Span {n}\n\nThe span {n} of the bridge weighs {n * 7} tons and rests on pier {n}." for n in range(60)
+    ),
+    "news/tower.txt": "The tower opened in 1889. It is high.",
+    "places/harbour.html": "<h1>Harbour</h1><p>The harbour holds ships of iron.</p>",
+    "places/ü.txt": "Brücken und Türme: 😀 gibt es überall. " * 200,
+}
+OTHERS = {"news/tower.txt": "The tower opened in 1999. It is low.", "more.txt": "The bridge opened in 2000."}
+QUESTIONS = ("When was the bridge opened?", "What weighs 203 tons?", "Who composed zarzuelas?")
+RESTRICTIONS = (Filter(), Filter(paths=("places",)), Filter(media_types=("text/plain",)))
+
+
+def asked(folder):
+    """Everything that an index answers, but how long it took and what could not be read."""
+    source = Source(folder.parent / "documents", folder, "hashing", MAX_FILE_BYTES)
+    with closing(Engine(EmbeddedStore(folder), HashingEncoder(), OverlapReader(), source=source)) as engine:
+        said: list[object] = []
+        for question in QUESTIONS:
+            for restriction in RESTRICTIONS:
+                request = check(question, k=5, paths=restriction.paths, media_types=restriction.media_types)
+                response = engine.ask(request)
+                said.append((response.answers, response.hits, response.index_version))
+        documents = engine.documents()
+        said.append((documents, [engine.document(document.doc_id) for document in documents], engine.media_types()))
+        return said
+
+
+def damaged(folder, work, damage):
+    """A copy of a folder with a damage done to it."""
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.copytree(folder, work)
+    damage(work)
+    return work
+
+
+def outcome(folder, expected):
+    """'sound' or the code of an error; anything else is a failure of the test."""
+    try:
+        found = asked(folder)
+    except CitespanError as error:
+        return error.code
+    assert found == expected
+    return "sound"
+
+
+def truncate(name, n_bytes, folder):
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[:n_bytes])
+
+
+def flip(name, at, folder, mask=0xFF):
+    content = bytearray((folder / name).read_bytes())
+    content[at] ^= mask
+    (folder / name).write_bytes(content)
+
+
+def remove(name, folder):
+    (folder / name).unlink()
+
+
+def replace_by(name, content, folder):
+    (folder / name).write_bytes(content)
+
+
+def shown(name):
+    return "index-….sqlite" + name[len("index-0123456789abcdef.sqlite") :] if name.startswith("index-") else name
+
+
+class Indexes:
+    """A sound index at rest, one whose writer was killed with its log still needed, and two of other documents."""
+
+    def __init__(self, base):
+        self.base = base
+        self.rest, self.killed = self._make("mine", DOCUMENTS)
+        self.other_rest, self.other_killed = self._make("other", OTHERS)
+        self.expected = {folder: asked(self._copy(folder)) for folder in (self.rest, self.killed)}
+
+    def _make(self, name, files):
+        documents = write_files(self.base / name / "documents", files)
+        folder = self.base / name / "index"
+        update_with(HashingEncoder(), documents, folder)
+        FeedbackStore(folder).add(ENTRY)
+        rest = Path(shutil.copytree(folder, self.base / name / "rest"))
+        with closing(EmbeddedStore(folder)):  # a reader keeps the log from being copied into the database
+            for change in ("Added later.", "Added later, and edited."):
+                write_files(documents, {"late.md": change})
+                update_with(HashingEncoder(), documents, folder)
+            killed = Path(shutil.copytree(folder, self.base / name / "killed"))
+        return rest, killed
+
+    def _copy(self, folder):
+        return damaged(folder, self.base / "sound", lambda _: None)
+
+    def cases(self, density):
+        """Yield (file, kind of damage, folder, damage); bits are flipped at `density` places of a header and a body."""
+        for folder, other in ((self.rest, self.other_rest), (self.killed, self.other_killed)):
+            for path in sorted(folder.iterdir()):
+                name, size = path.name, path.stat().st_size
+                yield name, "missing", folder, partial(remove, name)
+                yield name, "emptied", folder, partial(truncate, name, 0)
+                if not size:  # a lock
+                    yield name, "replaced", folder, partial(replace_by, name, b"x" * 5000)
+                    continue
+                lengths = {1, 16, 99, 100, 512, 4096, size // 3, size // 2, size - 4096, size - 1}
+                for n_bytes in sorted(length for length in lengths if 0 < length < size):
+                    yield name, "truncated", folder, partial(truncate, name, n_bytes)
+                for number, at in enumerate(_places(size, density)):
+                    yield name, "bits flipped", folder, partial(flip, name, at, mask=(1 << at % 8, 0xFF)[number % 2])
+                suffix = shown(name)
+                (twin,) = [twin for twin in other.iterdir() if shown(twin.name) == suffix]
+                yield name, "replaced", folder, partial(replace_by, name, twin.read_bytes())
+
+    def outcome(self, folder, damage):
+        return outcome(damaged(folder, self.base / "work", damage), self.expected[folder])
+
+
+def _places(size, density):
+    """Places in the header, all over the file, and at its end."""
+    head = range(0, min(size, 100), max(100 // density, 1))
+    spread = range(0, size, max(size // density, 1))
+    return sorted({*head, *spread, size - 1})
+
+
+@pytest.fixture(scope="module")
+def indexes(tmp_path_factory):
+    return Indexes(tmp_path_factory.mktemp("corruption"))
+
+
+def test_whatever_happens_to_a_file_the_answers_are_right_or_there_is_an_error_with_a_code(indexes):
+    found = Counter(
+        (shown(name), kind, indexes.outcome(folder, damage)) for name, kind, folder, damage in indexes.cases(8)
+    )
+    assert {name for name, _, _ in found} == {
+        "current", "feedback.db", "feedback.lock", "index-….sqlite", "index-….sqlite-shm", "index-….sqlite-wal",
+        "version", "write.lock",
+    }  # fmt: skip
+    for name in ("feedback.db", "feedback.lock", "write.lock", "index-….sqlite-shm"):
+        assert {how for of, _, how in found if of == name} == {"sound"}
+    for kind in ("missing", "emptied", "replaced"):
+        assert {how for name, how_damaged, how in found if (name, how_damaged) == ("index-….sqlite", kind)} == {
+            "index_damaged"
+        }
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        b"opened in 1890", b"tons and rests on pier 29", "überall".encode(), b"news/tower.txt", b"text/plain", b"Harbour",
+        b"Bridge \xe2\x80\xba Span 31", b"fingerprint", b"hashing", b"max_tokens",
+    ],
+)  # fmt: skip
+def test_a_changed_character_of_what_is_stored_never_reaches_an_answer(indexes, wanted):
+    content = current_database(indexes.rest).read_bytes()
+    places = [at for at in range(len(content)) if content.startswith(wanted, at)]
+    assert places
+    name = current_database(indexes.rest).name
+    outcomes = {indexes.outcome(indexes.rest, partial(flip, name, at + len(wanted) - 1, mask=1)) for at in places[:9]}
+    assert outcomes <= {"index_damaged", "sound"}  # sound: it stands in the log too, whose words nobody reads
+    assert "index_damaged" in outcomes
+
+
+@pytest.mark.parametrize("column", ["vector", "text_sha256"])
+def test_a_flipped_bit_of_a_vector_is_found_before_it_ranks_anything(indexes, column):
+    database = current_database(indexes.rest)
+    with closing(sqlite3.connect(database)) as connection:
+        cells = [row[0] for row in connection.execute(f"SELECT {column} FROM passages")]
+    content = database.read_bytes()
+    for cell in cells[::15]:
+        damage = partial(flip, database.name, content.index(cell) + len(cell) - 1, mask=1)
+        assert indexes.outcome(indexes.rest, damage) == "index_damaged"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'UPDATE passages SET "end" = "end" - 1 WHERE passage_id = 2',
+        "UPDATE passages SET heading = '' WHERE passage_id = 3",
+        "UPDATE documents SET text = replace(text, '1890', '1891')",
+        "UPDATE documents SET text = CAST(x'ff' AS TEXT) WHERE doc_id = 'news/tower.txt'",
+        "UPDATE documents SET title = 'x' WHERE doc_id = 'news/tower.txt'",
+        "UPDATE documents SET headings = '[[0]]' WHERE doc_id = 'news/bridge.md'",
+        "DELETE FROM passages WHERE passage_id = 5",
+        "DELETE FROM documents WHERE doc_id = 'news/tower.txt'",
+        "PRAGMA foreign_keys = OFF; DELETE FROM documents WHERE doc_id = 'news/tower.txt'",
+        "DELETE FROM changes",
+        "UPDATE meta SET value = '63' WHERE key = 'dimension'",
+        "UPDATE meta SET value = '[]' WHERE key = 'passages'",
+        "UPDATE meta SET value = '/' WHERE key = 'root'",
+        "DELETE FROM meta WHERE key = 'state'",
+        "DELETE FROM meta WHERE key = 'seal'",
+        "DROP TABLE changes",
+    ],
+)  # fmt: skip
+def test_a_database_that_is_whole_and_says_something_else_is_damaged(indexes, statement):
+    def change(folder):
+        with closing(sqlite3.connect(current_database(folder), isolation_level=None)) as connection:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.executescript(statement)
+
+    assert indexes.outcome(indexes.rest, change) == "index_damaged"
+
+
+def test_an_index_whose_log_was_taken_away_is_not_taken_for_an_older_one(indexes):
+    def lose_the_log(folder):
+        for path in folder.glob("*-wal"):
+            path.unlink()
+
+    work = damaged(indexes.killed, indexes.base / "work", lose_the_log)
+    with pytest.raises(DamagedIndex, match="is at version 4, and was at 6"):
+        EmbeddedStore(work)
+
+
+def test_an_update_heals_an_index_that_lost_its_last_changes(indexes, tmp_path):
+    for path in indexes.killed.glob("*-wal"):
+        work = damaged(indexes.killed, tmp_path / "index", lambda folder, name=path.name: (folder / name).unlink())
+    update_with(HashingEncoder(), indexes.base / "mine" / "documents", work)
+    assert [document.n_characters for document in asked(work)[-1][0]] == [
+        document.n_characters for document in indexes.expected[indexes.killed][-1][0]
+    ]
+
+
+def test_an_update_of_a_damaged_index_ends_with_an_answer_or_an_error_of_ours(indexes):
+    documents = indexes.base / "mine" / "documents"
+    name = current_database(indexes.rest).name
+    size = (indexes.rest / name).stat().st_size
+    codes = set()
+    for at in _places(size, 12):
+        work = damaged(indexes.rest, indexes.base / "work", partial(flip, name, at))
+        try:
+            update_with(HashingEncoder(), documents, work)
+            texts = {view.document.doc_id: view.document.text for view in asked(work)[-1][1]}
+        except CitespanError as error:
+            codes.add(error.code)
+        else:
+            assert texts == {**DOCUMENTS, "late.md": "Added later, and edited."} | {
+                "places/harbour.html": texts["places/harbour.html"]
+            }
+    assert "index_damaged" in codes
+
+
+def test_damaged_feedback_is_read_or_told_as_such(indexes):
+    name = "feedback.db"
+    size = (indexes.rest / name).stat().st_size
+    damages = [partial(flip, name, at) for at in _places(size, 50)]
+    damages += [partial(truncate, name, n_bytes) for n_bytes in (0, 1, 99, 4096, size - 1)]
+    outcomes = set()
+    for damage in damages:
+        try:
+            FeedbackStore(damaged(indexes.rest, indexes.base / "work", damage)).newest()
+        except CitespanError as error:
+            outcomes.add(error.code)
+    assert "feedback_damaged" in outcomes
+    assert outcomes <= {"feedback_damaged", "feedback_unsupported", "index_busy", "index_not_writable"}
+
+
+def test_a_document_is_checked_again_whenever_it_is_read(indexes):
+    work = damaged(indexes.rest, indexes.base / "work", lambda _: None)
+    name, content = current_database(work).name, current_database(work).read_bytes()
+    flip(name, content.index(b"opened in 1889") + 10, work, mask=1)
+    with closing(Database(current_database(work))) as database:  # which, other than a store, checks nothing on opening
+        assert database.document("news/bridge.md").title == "Bridge"
+        with pytest.raises(DamagedIndex, match=r"news/tower\.txt"):
+            database.document("news/tower.txt")
+
+
+def test_a_damaged_vector_is_not_taken_over_for_another_document(indexes):
+    work = damaged(indexes.rest, indexes.base / "work", lambda _: None)
+    with closing(sqlite3.connect(current_database(work))) as connection:
+        digest, vector = connection.execute("SELECT text_sha256, vector FROM passages WHERE passage_id = 1").fetchone()
+        connection.execute("UPDATE passages SET vector = ? WHERE passage_id = 1", (bytes(len(vector)),))
+        connection.commit()
+    with closing(Database(current_database(work))) as database, pytest.raises(DamagedIndex, match="a vector"):
+        database.stored_vectors([digest])
+
+
+def test_a_damaged_change_log_does_not_mislead_a_running_service(indexes, tmp_path):
+    documents = write_files(tmp_path / "documents", DOCUMENTS)
+    folder = tmp_path / "index"
+    update_with(HashingEncoder(), documents, folder)
+    with closing(EmbeddedStore(folder)) as store:
+        write_files(documents, {"news/tower.txt": "The tower closed."})
+        update_with(HashingEncoder(), documents, folder)
+        with closing(sqlite3.connect(current_database(folder))) as connection:
+            connection.execute("UPDATE changes SET removed_last = removed_last + 2 WHERE removed_last IS NOT NULL")
+            connection.commit()
+        with pytest.raises(DamagedIndex, match="log of changes"):
+            store.refresh()
+        assert store.refresh()  # derived anew from the truth, which is sound
+
+
+def main():
+    """Print the table: how often each damage was harmless, and the codes of the errors that it gave otherwise."""
+    with tempfile.TemporaryDirectory() as base:
+        indexes = Indexes(Path(base))
+        found = Counter(
+            (shown(name), kind, indexes.outcome(folder, damage)) for name, kind, folder, damage in indexes.cases(60)
+        )
+    print("| file | damage | cases | as the sound index | error |\n|---|---|---|---|---|")
+    for name, kind in dict.fromkeys((name, kind) for name, kind, _ in found):
+        counts = {how: n for (of, damage, how), n in found.items() if (of, damage) == (name, kind)}
+        errors = ", ".join(f"`{code}` {n}" for code, n in sorted(counts.items()) if code != "sound")
+        print(f"| `{name}` | {kind} | {sum(counts.values())} | {counts.get('sound', 0)} | {errors or '–'} |")
+
+
+if __name__ == "__main__":
+    main()
