@@ -26,6 +26,8 @@ from qa.reader import Reader
 from qa.records import Answer, DocumentView, Explanation, Response, SearchResponse
 from qa.requests import Request, check_thresholds
 from qa.reranking import rerank
+from qa.saved_citations import SavedCitation
+from qa.verification import Verification, verify
 
 _MAX_WAIT_S = 20.0
 
@@ -202,6 +204,11 @@ class Engine:
         with self._store.snapshot() as snapshot:
             document = snapshot.document(doc_id)
             return DocumentView(document, snapshot.n_passages(doc_id), snapshot.index_version)
+
+    def verify(self, saved: Sequence[SavedCitation]) -> Verification:
+        """Return what has become of citations that were given earlier."""
+        with self._store.snapshot() as snapshot:
+            return verify(snapshot, saved)
 
     def documents(self) -> list[DocumentSummary]:
         """Return a line per document, by id."""

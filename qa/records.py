@@ -17,6 +17,7 @@ class Citation:
         span: In the document's canonical text, code points; `quote == span.of(document.text)`.
         line: Of the source file, from 1.
         sha256: Of the file's bytes when it was indexed.
+        prefix, suffix: What stands right before and after the quote, by which it can be found again.
     """
 
     doc_id: str
@@ -26,6 +27,8 @@ class Citation:
     heading: str
     line: int
     sha256: str
+    prefix: str
+    suffix: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from index.errors import EmptyQuestion, InvalidParameter, InvalidText, QuestionTooLong, UnknownSpan
+from index.errors import (
+    EmptyQuestion,
+    InvalidParameter,
+    InvalidText,
+    QuestionTooLong,
+    UnknownParameter,
+    UnknownSpan,
+)
 from index.parsing import FORMATS
 from index.records import Document, Filter, Span
 from index.retriever import Retrieval
@@ -154,6 +162,32 @@ def check_span(start: int, end: int, document: Document) -> Span:
             "the document was changed since; ask again to find the place"
         )
     return Span(start, end)
+
+
+def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
+    """Raise for the first name that is not known.
+
+    Raises:
+        UnknownParameter: A name that would be ignored in silence otherwise.
+    """
+    for name in given:
+        if name not in known:
+            takes = f"known are {', '.join(known)}" if known else "none are taken here"
+            raise UnknownParameter(f"there is no parameter {name[:100]!r}: {takes}")
+
+
+def of_kind(
+    value: Any, kind: type[Any] | tuple[type[Any], ...], name: str, description: str
+) -> Any:  # a JSON value may be anything
+    """Return a JSON value that is of a kind.
+
+    Raises:
+        InvalidParameter: It is of another.
+    """
+    # To Python a truth value is a number.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise InvalidParameter(f"{name} has to be {description}")
+    return value
 
 
 def parse_fraction(value: str, what: str) -> float:

@@ -16,6 +16,7 @@ from qa.answering import Candidate, Place
 from qa.engine import ReaderStatus, Status
 from qa.feedback import Entry, Quoted
 from qa.records import Answer, Citation, DocumentView, Explanation, Response, SearchResponse
+from qa.verification import Checked, Verification
 
 # JSON has no static shape that says more than this.
 Json = dict[str, Any]
@@ -133,6 +134,15 @@ def entry_json(entry: Entry) -> Json:
     }
 
 
+def verification_json(verification: Verification) -> Json:
+    """Return what has become of citations."""
+    return {
+        "citations": [_checked(checked) for checked in verification.checked],
+        "offsets": OFFSETS,
+        "index_version": verification.index_version,
+    }
+
+
 def problem_json(code: str, detail: str, *, status: int, title: str) -> Json:
     """Return an error as RFC 9457 has it, with its stable code."""
     return {
@@ -204,11 +214,38 @@ def _citation(citation: Citation) -> Json:
         "start": citation.span.start,
         "end": citation.span.end,
         "quote": citation.quote,
+        "prefix": citation.prefix,
+        "suffix": citation.suffix,
         "heading": citation.heading,
         "line": citation.line,
         "sha256": citation.sha256,
         "url": document_url(citation.doc_id, citation.span),
     }
+
+
+def _checked(checked: Checked) -> Json:
+    saved, replacement = checked.saved, checked.replacement
+    return {
+        "status": checked.standing.value,
+        "saved": {
+            "doc_id": saved.doc_id,
+            "start": saved.quotation.start,
+            "end": saved.quotation.span.end,
+            "quote": saved.quotation.quote,
+        },
+        "citation": checked.citation and _citation(checked.citation),
+        "places": [_located(place.doc_id, place.span) for place in checked.places],
+        "similar": replacement
+        and {
+            **_located(replacement.doc_id, replacement.similar.span),
+            "quote": replacement.quote,
+            "difference": [{"op": edit.op, "text": edit.text} for edit in replacement.similar.difference],
+        },
+    }
+
+
+def _located(doc_id: str, span: Span) -> Json:
+    return {"doc_id": doc_id, "start": span.start, "end": span.end, "url": document_url(doc_id, span)}
 
 
 def _quoted(place: Quoted) -> Json:

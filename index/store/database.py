@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -171,6 +171,19 @@ class Database:
                 "SELECT count(*) FROM passages JOIN documents USING (document_id) WHERE doc_id = ?", (doc_id,)
             ).fetchone()
         return int(row[0])
+
+    def doc_ids_of(self, digests: Collection[str]) -> dict[str, list[str]]:
+        """Return the ids, in order, of the documents whose files have one of these SHA-256, by digest."""
+        with self._using() as connection:
+            rows = connection.execute(
+                """SELECT sha256, doc_id FROM documents WHERE sha256 IN (SELECT value FROM json_each(?))
+                   ORDER BY doc_id""",
+                (json.dumps(sorted(digests)),),
+            ).fetchall()
+        found: dict[str, list[str]] = {}
+        for sha256, doc_id in rows:
+            found.setdefault(sha256, []).append(doc_id)
+        return found
 
     def passages(self, passage_ids: Sequence[int]) -> dict[int, Passage]:
         """Return the passages of some ids; an id that is not there is not in the result."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -70,6 +70,9 @@ class Generation:
 
     def n_passages(self, doc_id: str) -> int:
         return self._database.n_passages(doc_id)
+
+    def doc_ids_of(self, digests: Collection[str]) -> dict[str, list[str]]:
+        return self._database.doc_ids_of(digests)
 
     def summaries(self) -> list[DocumentSummary]:
         return self._database.summaries()

@@ -6,7 +6,7 @@ scores of any scale. Writing is not part of it yet: `index.update` writes to the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -67,6 +67,10 @@ class Snapshot(Protocol):
         ...
 
     def n_passages(self, doc_id: str) -> int: ...
+
+    def doc_ids_of(self, digests: Collection[str]) -> dict[str, list[str]]:
+        """Return the ids, in order, of the documents whose files have one of these SHA-256, by digest."""
+        ...
 
     def summaries(self) -> list[DocumentSummary]:
         """Return a line per document, by id."""

@@ -8,10 +8,20 @@ from typing import Any
 from flask import Blueprint, request
 from werkzeug.datastructures import MultiDict
 
-from index.errors import EmptyQuestion, InvalidParameter, InvalidRequest, UnknownParameter
+from index.errors import EmptyQuestion, InvalidParameter, InvalidRequest
 from qa import wire
 from qa.engine import Engine
-from qa.requests import DEFAULT_K, Request, check, parse_fraction, parse_number, parse_switch
+from qa.requests import (
+    DEFAULT_K,
+    Request,
+    check,
+    of_kind,
+    parse_fraction,
+    parse_number,
+    parse_switch,
+    refuse_unknown,
+)
+from qa.saved_citations import parse_citations
 
 OF_ASKING = ("min_confidence", "max_risk", "explain")
 """What a question may say beyond what a search may."""
@@ -55,6 +65,11 @@ def api(engine: Engine) -> Blueprint:
     def document(doc_id: str) -> wire.Json:
         refuse_unknown(request.args, ())
         return wire.document_json(engine.document(doc_id))
+
+    @blueprint.post("/citations/verify")
+    def verify() -> wire.Json:
+        body = json_object(("citations",))
+        return wire.verification_json(engine.verify(parse_citations(body.get("citations"))))
 
     @blueprint.post("/index/update")
     def update() -> wire.Json:
@@ -112,18 +127,6 @@ def wants_explanation(query: MultiDict[str, str]) -> bool:
     return parse_switch(query.get("explain", "0"), "explain")
 
 
-def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
-    """Raise for the first name that is not known.
-
-    Raises:
-        UnknownParameter: A name that would be ignored in silence otherwise.
-    """
-    for name in given:
-        if name not in known:
-            takes = f"known are {', '.join(known)}" if known else "none are taken here"
-            raise UnknownParameter(f"there is no parameter {name[:100]!r}: {takes}")
-
-
 def _request_of_body(body: dict[str, Any], text_name: str) -> Request:
     if text_name not in body:
         raise EmptyQuestion(f'there is no {text_name}: send a body such as {{"{text_name}": "When did it open?"}}')
@@ -174,17 +177,3 @@ def json_object(names: Sequence[str]) -> dict[str, Any]:
 def _strings(filters: dict[str, Any], name: str) -> list[str]:
     values = of_kind(filters.get(name, []), list, f"filters.{name}", "a list of strings")
     return [of_kind(value, str, f"filters.{name}", "a list of strings") for value in values]
-
-
-def of_kind(
-    value: Any, kind: type[Any] | tuple[type[Any], ...], name: str, description: str
-) -> Any:  # a JSON value may be anything
-    """Return a value of a body that is of a kind.
-
-    Raises:
-        InvalidParameter: It is of another.
-    """
-    # To Python a truth value is a number.
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise InvalidParameter(f"{name} has to be {description}")
-    return value

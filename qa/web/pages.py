@@ -13,9 +13,9 @@ from index.records import Document, Span
 from qa.engine import Engine
 from qa.feedback import Entry
 from qa.feedback_store import FeedbackStore
-from qa.requests import check_path, check_span, check_text, parse_number
+from qa.requests import check_path, check_span, check_text, parse_number, refuse_unknown
 from qa.web import views
-from qa.web.api import OF_ASKING, refuse_unknown, request_of_query, wants_explanation
+from qa.web.api import OF_ASKING, request_of_query, wants_explanation
 from qa.web.problems import status_of
 from qa.wire import document_url
 

@@ -36,6 +36,8 @@ def test_an_answer_has_the_promised_form(client):
         "start",
         "end",
         "quote",
+        "prefix",
+        "suffix",
         "heading",
         "line",
         "sha256",
@@ -115,6 +117,62 @@ def test_anybody_can_check_a_citation_against_the_documents_text(client):
         document = client.get(f"/api/v1/documents/{citation['doc_id']}").get_json()
         assert document["text"][citation["start"] : citation["end"]] == citation["quote"] == answer["text"]
         assert document["sha256"] == citation["sha256"]
+
+
+def test_the_citations_of_an_answer_can_be_sent_back_to_be_checked(client):
+    answers = client.get("/api/v1/ask?question=When was the bridge opened?").get_json()["answers"]
+    kept = [citation for answer in answers for citation in answer["citations"]]
+    body = client.post("/api/v1/citations/verify", json={"citations": kept}).get_json()
+    assert list(body) == ["citations", "offsets", "index_version"]
+    assert [checked["citation"] for checked in body["citations"]] == kept
+    first = body["citations"][0]
+    assert list(first) == ["status", "saved", "citation", "places", "similar"]
+    assert (first["status"], first["places"], first["similar"]) == ("valid", [], None)
+    assert first["saved"] == {key: kept[0][key] for key in ("doc_id", "start", "end", "quote")}
+
+
+def test_a_citation_that_expired_is_told_with_what_is_there_now(client):
+    quote = {"doc_id": "tower.txt", "start": 20, "end": 24, "quote": "1887", "sha256": "0" * 64}
+    kept = [
+        {**quote, "prefix": "The tower opened in ", "suffix": ". It is made of iron."},
+        {**quote, "doc_id": "nowhere.txt"},
+        {**quote, "start": 0, "end": 1, "quote": "o"},
+    ]
+    changed, deleted, ambiguous = client.post("/api/v1/citations/verify", json={"citations": kept}).get_json()[
+        "citations"
+    ]
+    assert (changed["status"], deleted["status"], ambiguous["status"]) == ("changed", "deleted", "ambiguous")
+    assert changed["similar"] == {
+        "doc_id": "tower.txt",
+        "start": 20,
+        "end": 24,
+        "url": "/documents/tower.txt?start=20&end=24#span",
+        "quote": "1889",
+        "difference": [{"op": "delete", "text": "1887"}, {"op": "insert", "text": "1889"}],
+    }
+    text = client.get("/api/v1/documents/tower.txt").get_json()["text"]
+    assert [text[place["start"] : place["end"]] for place in ambiguous["places"]] == ["o"] * text.count("o")
+    assert (changed["citation"], deleted["citation"], ambiguous["citation"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("{}", "request_invalid"),
+        ("[]", "request_invalid"),
+        ('{"citations": {}}', "parameter_invalid"),
+        ('{"citations": null}', "request_invalid"),
+        ('{"citations": [{}]}', "request_invalid"),
+        ('{"citations": [1]}', "parameter_invalid"),
+        ('{"citations": [], "k": 5}', "parameter_unknown"),
+        ('{"citations": [{"path": "a"}]}', "parameter_unknown"),
+        ('{"citations": [' + ",".join(["{}"] * 101) + "]}", "parameter_invalid"),
+        ('{"citations": ' + "[" * 5000 + "]" * 5000 + "}", "request_invalid"),
+    ],
+)
+def test_what_cannot_be_checked_is_a_problem_with_its_code(client, body, code):
+    response = client.post("/api/v1/citations/verify", data=body, content_type="application/json")
+    assert (response.status_code, response.get_json(force=True)["code"]) == (400, code)
 
 
 def test_every_passages_text_is_in_its_document_at_its_span(client):
@@ -330,6 +388,7 @@ def test_a_body_that_is_too_large_is_not_read(client):
         ("get", "/api/v2/ask", 404, "not_found"),
         ("delete", "/api/v1/ask", 405, "method_not_allowed"),
         ("get", "/api/v1/index/update", 405, "method_not_allowed"),
+        ("get", "/api/v1/citations/verify", 405, "method_not_allowed"),
         ("post", "/api/v1/index/update?force=1", 400, "parameter_unknown"),
     ],
 )
