@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +33,9 @@ from index.errors import FileError, OtherCollection, StoreError
 from index.parsing import FORMATS, parse
 from index.passages import PassageSettings, cut, encoded_text
 from index.records import Document
-from index.store.database import Action, Database, Known, NewPassage
+from index.store.database import Action, Database, NewPassage
 from index.store.folder import current_database, has_index, new_database, switch_to, writing
-from index.store.protocol import Identity
+from index.store.protocol import Identity, Known
 from index.store.schema import check_encoder, create_database
 
 _log = logging.getLogger(__name__)
@@ -149,6 +150,7 @@ def update(
     started = time.perf_counter()
     check_folder(root)
     with writing(folder):
+        looked_at = datetime.now(UTC)
         found = scan(root, suffixes=FORMATS, excluded=[folder])
         is_new = rebuild or not has_index(folder)
         path = new_database(folder) if is_new else current_database(folder)
@@ -167,6 +169,7 @@ def update(
             plan = make_plan(found, database.known(), max_file_bytes=max_file_bytes)
             run = _Run(database, encoder, root, plan, max_file_bytes, on_progress)
             run.apply()
+            database.note_reconciled(looked_at)
             version = database.index_version
         finally:
             database.close()

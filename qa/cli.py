@@ -115,6 +115,11 @@ _path_option = click.option("--path", "paths", multiple=True, help="Only documen
 _type_option = click.option(
     "--type", "media_types", multiple=True, help="Only this media type, as text/markdown; repeatable."
 )
+_fresh_option = click.option(
+    "--fresh",
+    flag_value="strict",
+    help="Only if the folder has not changed since it was indexed; otherwise exit status 1.",
+)
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
 
 
@@ -137,6 +142,7 @@ def index_command(settings: Settings, *, rebuild: bool, as_json: bool) -> None:
 @click.option("--explain", is_flag=True, help="Tell why: ranks, scores, and what was not sure enough to be an answer.")
 @_path_option
 @_type_option
+@_fresh_option
 @_json_option
 def ask(
     settings: Settings,
@@ -146,10 +152,11 @@ def ask(
     explain: bool,
     paths: Sequence[str],
     media_types: Sequence[str],
+    fresh: str | None,
     as_json: bool,
 ) -> None:
     """Answer a QUESTION from the documents, with the place where the answer stands."""
-    request = check(" ".join(question), k=k, paths=paths, media_types=media_types)
+    request = check(" ".join(question), k=k, paths=paths, media_types=media_types, fresh=fresh)
     with closing(open_engine(settings)) as engine:
         response = engine.ask(request)
         if as_json:
@@ -168,12 +175,20 @@ def ask(
 @click.option("-k", type=int, default=10, show_default=True, help=f"Passages to find, 1 to {MAX_K}.")
 @_path_option
 @_type_option
+@_fresh_option
 @_json_option
 def search(
-    settings: Settings, *, query: Sequence[str], k: int, paths: Sequence[str], media_types: Sequence[str], as_json: bool
+    settings: Settings,
+    *,
+    query: Sequence[str],
+    k: int,
+    paths: Sequence[str],
+    media_types: Sequence[str],
+    fresh: str | None,
+    as_json: bool,
 ) -> None:
     """List the passages that are nearest to a QUERY."""
-    request = check(" ".join(query), k=k, paths=paths, media_types=media_types)
+    request = check(" ".join(query), k=k, paths=paths, media_types=media_types, fresh=fresh)
     with closing(open_engine(settings)) as engine:
         response = engine.search(request)
     if as_json:
@@ -208,6 +223,7 @@ def status(settings: Settings, *, files: bool, as_json: bool) -> None:
     table.add_row("Documents", f"{found.counts.n_documents:,}")
     table.add_row("Passages", f"{found.counts.n_passages:,}")
     table.add_row("Index version", f"{found.index_version:,}")
+    table.add_row("Compared with the folder", Text(found.state.reconciled_at or "not known"))
     table.add_row("Encoder", Text(found.encoder))
     failed = [failure for failure in found.failures if not failure.is_skipped]
     table.add_row("Could not be read", f"{len(failed):,}")

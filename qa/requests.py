@@ -43,6 +43,7 @@ class Request:
         rerank: Of a search, so many passages are read and put in the order that the reader gives them, 0 to
             `MAX_K`; None for the service's setting.
         retrieval: Which rankings are made; None for the service's setting.
+        is_strict: It is answered only if the folder has not changed since the index was made from it.
     """
 
     text: str
@@ -52,6 +53,7 @@ class Request:
     max_risk: float | None = None
     rerank: int | None = None
     retrieval: Retrieval | None = None
+    is_strict: bool = False
 
 
 def check(
@@ -64,8 +66,12 @@ def check(
     max_risk: float | None = None,
     rerank: int | None = None,
     retrieval: str | None = None,
+    fresh: str | None = None,
 ) -> Request:
     """Return a request that can be answered.
+
+    Args:
+        fresh: "strict" for a request that `is_strict`.
 
     Raises:
         EmptyQuestion: There is no text, or nothing but white space.
@@ -98,9 +104,11 @@ def check(
         raise InvalidParameter(f"rerank is {rerank}: it has to be a whole number from 0 to {MAX_K}")
     if retrieval is not None and retrieval not in set(Retrieval):
         raise InvalidParameter(f"retrieval is {retrieval[:40]!r}: it has to be one of {', '.join(Retrieval)}")
+    if fresh is not None and fresh != "strict":
+        raise InvalidParameter(f"fresh is {fresh[:40]!r}: it has to be “strict”, or not be given")
     restriction = Filter(tuple(path for path in map(check_path, paths) if path), tuple(media_types))
     mode = None if retrieval is None else Retrieval(retrieval)
-    return Request(stripped, k, restriction, min_confidence, max_risk, rerank, mode)
+    return Request(stripped, k, restriction, min_confidence, max_risk, rerank, mode, is_strict=fresh == "strict")
 
 
 def check_thresholds(min_confidence: float | None, max_risk: float | None) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from index.errors import UnknownDocument
-from index.records import Document, Span
+from index.records import Document, IndexState, Span
 from index.store.database import Database
 from index.store.protocol import Snapshot
 from qa.anchoring import MAX_PLACES, Similar, locate
@@ -76,7 +76,11 @@ class Verification:
     """What has become of some citations, in the order they were given, in one version of the index."""
 
     checked: tuple[Checked, ...]
-    index_version: int
+    state: IndexState
+
+    @property
+    def index_version(self) -> int:
+        return self.state.index_version
 
 
 def verify(snapshot: Snapshot | Database, saved: Sequence[SavedCitation]) -> Verification:
@@ -86,7 +90,7 @@ def verify(snapshot: Snapshot | Database, saved: Sequence[SavedCitation]) -> Ver
     order = sorted(range(len(saved)), key=lambda n: saved[n].doc_id)
     same_bytes = snapshot.doc_ids_of({citation.sha256 for citation in saved})
     found = {n: _check(saved[n], document, same_bytes) for n in order}
-    return Verification(tuple(found[n] for n in range(len(saved))), snapshot.index_version)
+    return Verification(tuple(found[n] for n in range(len(saved))), snapshot.state)
 
 
 def _check(

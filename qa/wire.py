@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from index.collection import Failure
-from index.records import DocumentSummary, Hit, Span
+from index.records import DocumentSummary, Hit, IndexState, Span
 from index.update import UpdateReport
 from qa.answering import Candidate, Place
 from qa.engine import ReaderStatus, Status
 from qa.feedback import Entry, Quoted
-from qa.records import Answer, Citation, DocumentView, Explanation, Response, SearchResponse
+from qa.records import Answer, Citation, DocumentList, DocumentView, Explanation, Response, SearchResponse
 from qa.verification import Checked, Verification
 
 # JSON has no static shape that says more than this.
@@ -39,7 +39,7 @@ def response_json(response: Response, *, explain: bool = False) -> Json:
         "passages": [_hit(hit) for hit in response.hits],
         **explanation,
         "offsets": OFFSETS,
-        "index_version": response.index_version,
+        **_state(response.state),
         "took_ms": dict(response.took_ms),
     }
 
@@ -50,7 +50,7 @@ def search_json(response: SearchResponse) -> Json:
         "query": response.query,
         "hits": [_hit(hit) for hit in response.hits],
         "offsets": OFFSETS,
-        "index_version": response.index_version,
+        **_state(response.state),
         "took_ms": dict(response.took_ms),
     }
 
@@ -67,9 +67,14 @@ def document_json(view: DocumentView) -> Json:
         "n_characters": len(document.text),
         "n_passages": view.n_passages,
         "offsets": OFFSETS,
-        "index_version": view.index_version,
+        **_state(view.state),
         "url": document_url(document.doc_id),
     }
+
+
+def documents_json(listed: DocumentList) -> Json:
+    """Return the listing of documents."""
+    return {"documents": [summary_json(summary) for summary in listed.documents], **_state(listed.state)}
 
 
 def summary_json(summary: DocumentSummary) -> Json:
@@ -88,6 +93,7 @@ def status_json(status: Status) -> Json:
     """Return what the index holds."""
     return {
         "index_version": status.index_version,
+        "reconciled_at": status.state.reconciled_at,
         "n_documents": status.counts.n_documents,
         "n_passages": status.counts.n_passages,
         "n_failed": status.counts.n_failed,
@@ -139,7 +145,7 @@ def verification_json(verification: Verification) -> Json:
     return {
         "citations": [_checked(checked) for checked in verification.checked],
         "offsets": OFFSETS,
-        "index_version": verification.index_version,
+        **_state(verification.state),
     }
 
 
@@ -152,6 +158,10 @@ def problem_json(code: str, detail: str, *, status: int, title: str) -> Json:
         "code": code,
         "detail": detail,
     }
+
+
+def _state(state: IndexState) -> Json:
+    return {"index_version": state.index_version, "reconciled_at": state.reconciled_at, "n_failed": state.n_failed}
 
 
 def _reader(reader: ReaderStatus | None) -> Json | None:

@@ -130,6 +130,7 @@ def test_status_counts_and_lists_what_is_not_in_the_index(run):
     run("index")
     result = run("status")
     assert "Documents" in result.stdout
+    assert re.search(r"Compared with the folder  20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", result.stdout)
     assert "broken.txt" in result.stdout
     assert "photo.jpg" not in result.stdout
     assert "photo.jpg" in run("status", "--files").stdout
@@ -248,6 +249,20 @@ def test_a_home_folder_that_the_shell_did_not_expand_is_expanded(run, tmp_path, 
     monkeypatch.setenv("HOME", str(tmp_path))
     assert run("index", "--documents", "~/docs", "--index", "~/ix").exit_code == 0
     assert (tmp_path / "ix" / "current").exists()
+
+
+def test_a_strict_question_is_refused_where_the_folder_has_changed(run, tmp_path):
+    run("index")
+    (tmp_path / "docs" / "broken.txt").unlink()  # written just now: whether it was mended could not be told
+    run("index")
+    assert run("ask", "tower?", "--fresh").exit_code == run("search", "tower", "--fresh").exit_code == 0
+    write_files(tmp_path / "docs", {"new.txt": "New."})
+    for command in (["ask", "tower?", "--fresh"], ["search", "tower", "--fresh"]):
+        result = run(*command)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "[index_stale]" in result.stderr
+        assert "(files added: 1, changed: 0, removed: 0); bring the index up with `citespan index`" in result.stderr
+    assert run("ask", "tower?").exit_code == 0
 
 
 @pytest.fixture

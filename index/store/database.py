@@ -21,8 +21,9 @@ from index.collection import Failure, Stamp
 from index.encoder import Vectors
 from index.errors import DamagedIndex, NoIndex, UnknownDocument
 from index.passages import Cut
-from index.records import Counts, Document, DocumentSummary, Filter, Heading, Passage, SourceLine, Span
+from index.records import Counts, Document, DocumentSummary, Filter, Heading, IndexState, Passage, SourceLine, Span
 from index.store.connection import Connection, connect, damage, translated
+from index.store.protocol import Known
 from index.store.schema import read_identity
 
 _PASSAGE = """
@@ -36,19 +37,6 @@ _KEPT_CHANGES = 100_000
 _MAX_PARAMETERS = 900
 
 Action = Literal["add", "replace", "rename", "delete", "failures"]
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the index knows of a file, to tell whether it has changed.
-
-    Attributes:
-        stamp: None where it cannot be relied on.
-    """
-
-    doc_id: str
-    sha256: str
-    stamp: Stamp | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +95,16 @@ class Database:
         with self._using() as connection:
             row = connection.execute("SELECT max(index_version) FROM changes").fetchone()
         return int(row[0] or 0)
+
+    @property
+    def state(self) -> IndexState:
+        with self._using() as connection:
+            row = connection.execute(
+                """SELECT (SELECT coalesce(max(index_version), 0) FROM changes),
+                          (SELECT value FROM meta WHERE key = 'reconciled_at'),
+                          (SELECT count(*) FROM failures WHERE NOT is_skipped)"""
+            ).fetchone()
+        return IndexState(*row)
 
     def counts(self) -> Counts:
         with self._using() as connection:
@@ -375,6 +373,14 @@ class Database:
                 [(f.path, f.code, f.message, f.is_skipped) for f in failures],
             )
             self._log(connection, "failures", "", Change(None, None))
+
+    def note_reconciled(self, at: datetime) -> None:
+        """Note when the folder was looked at that the index now says what it says of; no new version."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('reconciled_at', ?)",
+                (at.astimezone(UTC).isoformat(timespec="seconds"),),
+            )
 
     def set_root(self, root: str) -> None:
         """Note where the collection is now."""

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from index.collection import Failure
 from index.errors import EncoderMismatch, StoreError
-from index.records import Counts, Document, DocumentSummary, Filter, Passage, Ranked
+from index.records import Counts, Document, DocumentSummary, Filter, IndexState, Passage, Ranked
 from index.store.database import Change, Database
 from index.store.folder import current_database
-from index.store.protocol import Identity
+from index.store.protocol import Identity, Known
 from index.store.schema import check_encoder
 from index.store.vectors import VectorIndex
 from index.store.words import WordIndex, WordSearcher
@@ -38,7 +38,7 @@ class Generation:
         self._database = database
         self._vectors = vectors
         self._words = words
-        self._index_version = database.index_version
+        self._state = database.state
         self._last_allowed: tuple[Filter, list[int]] = (Filter(), [])
         self._n_borrowers = 0
         self._is_retired = False
@@ -46,7 +46,11 @@ class Generation:
 
     @property
     def index_version(self) -> int:
-        return self._index_version
+        return self._state.index_version
+
+    @property
+    def state(self) -> IndexState:
+        return self._state
 
     @property
     def vectors(self) -> VectorIndex:
@@ -79,6 +83,9 @@ class Generation:
 
     def media_types(self) -> list[str]:
         return self._database.media_types()
+
+    def known(self) -> list[Known]:
+        return self._database.known()
 
     def failures(self) -> list[Failure]:
         return self._database.failures()
@@ -181,7 +188,10 @@ class EmbeddedStore:
             if current_database(self._folder) != self._path:
                 self._reopen()
                 return True
-            if self._watcher.index_version == self._generation.index_version:
+            state = self._watcher.state
+            if state.index_version == self._generation.index_version:
+                # An update that had nothing to change has noted when it looked.
+                self._is_settled = self._is_settled and state == self._generation.state
                 self._settle()
                 return False
             self._swap(self._next_generation())

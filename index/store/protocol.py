@@ -14,9 +14,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from index.collection import Failure
+from index.collection import Failure, Stamp
 from index.passages import PassageSettings
-from index.records import Counts, Document, DocumentSummary, Filter, Passage, Ranked
+from index.records import Counts, Document, DocumentSummary, Filter, IndexState, Passage, Ranked
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,27 @@ class Identity:
     root: str
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the index knows of a file, to tell whether it has changed.
+
+    Attributes:
+        stamp: None where it cannot be relied on.
+    """
+
+    doc_id: str
+    sha256: str
+    stamp: Stamp | None
+
+
 class Snapshot(Protocol):
     """One version of an index: text, words and vectors agree, whatever is written meanwhile."""
 
     @property
     def index_version(self) -> int: ...
+
+    @property
+    def state(self) -> IndexState: ...
 
     def dense(self, vector: NDArray[np.float32], k: int, restriction: Filter) -> list[Ranked]:
         """Return the k passages with the highest inner product, best first; ties by document and place.
@@ -78,6 +94,10 @@ class Snapshot(Protocol):
 
     def media_types(self) -> list[str]:
         """Return the media types that there are, in order."""
+        ...
+
+    def known(self) -> list[Known]:
+        """Return what is known of the documents' files, by id."""
         ...
 
     def failures(self) -> list[Failure]:

@@ -28,7 +28,10 @@ OF_ASKING = ("min_confidence", "max_risk", "explain")
 OF_SEARCHING = ("retrieval", "rerank")
 """The reverse."""
 
-OF_RETRIEVING = ("k", "filters")
+FRESH = "fresh"
+"""What a program may say of both, and a page has no use for."""
+
+OF_RETRIEVING = ("k", "filters", FRESH)
 """What the body of a question or a search may say."""
 
 
@@ -38,7 +41,7 @@ def api(engine: Engine) -> Blueprint:
 
     @blueprint.get("/ask")
     def ask_get() -> wire.Json:
-        asked = request_of_query(request.args, "question", also=OF_ASKING)
+        asked = request_of_query(request.args, "question", also=(*OF_ASKING, FRESH))
         return wire.response_json(engine.ask(asked), explain=wants_explanation(request.args))
 
     @blueprint.post("/ask")
@@ -49,7 +52,7 @@ def api(engine: Engine) -> Blueprint:
 
     @blueprint.get("/search")
     def search_get() -> wire.Json:
-        return wire.search_json(engine.search(request_of_query(request.args, "query", also=OF_SEARCHING)))
+        return wire.search_json(engine.search(request_of_query(request.args, "query", also=(*OF_SEARCHING, FRESH))))
 
     @blueprint.post("/search")
     def search_post() -> wire.Json:
@@ -59,7 +62,7 @@ def api(engine: Engine) -> Blueprint:
     @blueprint.get("/documents")
     def documents() -> wire.Json:
         refuse_unknown(request.args, ())
-        return {"documents": [wire.summary_json(summary) for summary in engine.documents()]}
+        return wire.documents_json(engine.documents())
 
     @blueprint.get("/documents/<path:doc_id>")
     def document(doc_id: str) -> wire.Json:
@@ -111,6 +114,7 @@ def request_of_query(query: MultiDict[str, str], text_name: str, *, also: Collec
         max_risk=_fraction(query, "max_risk"),
         rerank=parse_number(query["rerank"], "rerank") if "rerank" in query else None,
         retrieval=query.get("retrieval"),
+        fresh=query.get(FRESH),
     )
 
 
@@ -141,6 +145,7 @@ def _request_of_body(body: dict[str, Any], text_name: str) -> Request:
         max_risk=_number(body, "max_risk"),
         rerank=of_kind(body["rerank"], int, "rerank", "a whole number") if "rerank" in body else None,
         retrieval=of_kind(body["retrieval"], str, "retrieval", "a string") if "retrieval" in body else None,
+        fresh=of_kind(body[FRESH], str, FRESH, "a string") if FRESH in body else None,
     )
 
 
