@@ -45,7 +45,8 @@
     │   ├── OtherCollection
     │   ├── UnsupportedIndex      made by another version of Citespan
     │   ├── IndexBusy             another process is writing
-    │   └── IndexNotWritable
+    │   ├── IndexNotWritable
+    │   └── StaleIndex            the folder has changed since it was compared with the index
     └── FeedbackError             what people said of answers, kept beside the index
         ├── DamagedFeedback
         ├── UnsupportedFeedback   written by another version of Citespan
@@ -334,6 +335,22 @@ class IndexNotWritable(StoreError):
     """The index cannot be written: no permission, a read-only or a full disk."""
 
     code = "index_not_writable"
+
+
+class StaleIndex(StoreError):
+    """The folder has changed since, and only an answer from what it holds now was asked for.
+
+    Attributes:
+        n_added, n_changed, n_removed: Files.
+    """
+
+    code = "index_stale"
+
+    def __init__(self, message: str, *, n_added: int = 0, n_changed: int = 0, n_removed: int = 0) -> None:
+        super().__init__(message)
+        self.n_added = n_added
+        self.n_changed = n_changed
+        self.n_removed = n_removed
 
 
 class FeedbackError(CitespanError):

@@ -183,6 +183,21 @@ class DocumentSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexState:
+    """Which version of an index it is, and what is known of how well it says what the folder says.
+
+    Attributes:
+        reconciled_at: When the last update that was carried through began to look at the folder: UTC, ISO 8601.
+            None where no update noted it yet.
+        n_failed: Files that could not be read then.
+    """
+
+    index_version: int
+    reconciled_at: str | None
+    n_failed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """What an index holds."""
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -33,7 +34,7 @@ from index.errors import FileError, FileTooLarge, OtherCollection, StoreError, U
 from index.parsing import FORMATS, parse
 from index.passages import PassageSettings, cut, encoded_text
 from index.records import Document
-from index.store.database import Action, Database, Known, NewPassage
+from index.store.database import Action, Database, NewPassage
 from index.store.faults import reached
 from index.store.folder import (
     current_database,
@@ -44,7 +45,7 @@ from index.store.folder import (
     switch_to,
     writing,
 )
-from index.store.protocol import Identity
+from index.store.protocol import Identity, Known
 from index.store.schema import check_encoder, create_database
 
 _log = logging.getLogger(__name__)
@@ -179,6 +180,7 @@ def update(
     check_folder(root)
     with writing(folder):
         reached("scan.before")
+        looked_at = datetime.now(UTC)
         found = scan(root, suffixes=FORMATS, excluded=[folder])
         reached("scan.after")
         is_new = rebuild or not has_index(folder)
@@ -203,6 +205,7 @@ def update(
             reached("plan.after")
             run = _Run(database, encoder, root, plan, max_file_bytes, on_progress)
             run.apply()
+            database.note_reconciled(looked_at)
             version = database.index_version
             reached("close.before")
         finally:

@@ -1,6 +1,7 @@
-"""The command line: `citespan index`, `ask`, `search`, `status` and `feedback`. serve.py adds `serve`.
+"""The command line: `citespan index`, `ask`, `search`, `status`, `verify` and `feedback`. serve.py adds `serve`.
 
-Exit status: 0 done (that the documents do not say is an answer too), 1 an error, 2 wrong usage.
+Exit status: 0 done (that the documents do not say is an answer too), 1 an error or a citation that does not
+hold any more, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import IO, Any
@@ -30,8 +32,8 @@ from rich.table import Table
 from rich.text import Text
 
 from index.collection import Failure
-from index.errors import CitespanError, InputError
-from index.records import Document
+from index.errors import CitespanError, InputError, InvalidRequest
+from index.records import Document, Span
 from index.store.database import Database
 from index.store.folder import current_database
 from index.update import Plan, Progress, UpdateReport
@@ -44,9 +46,14 @@ from qa.feedback_export import told
 from qa.feedback_store import FeedbackStore
 from qa.records import Answer, Explanation, Response
 from qa.requests import DEFAULT_K, MAX_K, check
+from qa.saved_citations import citations_in, parse_citations
 from qa.settings import Settings, options, settings_from
+from qa.verification import Standing, Verification, verify
 
 _LATE_CONTROLS = re.compile("[\x7f-\x9f]")
+
+_MAX_JSON_BYTES = 16 * 2**20
+"""Of a file with citations; all that `ask` answers has a hundredth of it."""
 
 _LINE_EVERY_S = 10.0
 """Between two lines of progress where there is no terminal for bars."""
@@ -109,6 +116,11 @@ _path_option = click.option("--path", "paths", multiple=True, help="Only documen
 _type_option = click.option(
     "--type", "media_types", multiple=True, help="Only this media type, as text/markdown; repeatable."
 )
+_fresh_option = click.option(
+    "--fresh",
+    flag_value="strict",
+    help="Only if the folder has not changed since it was indexed; otherwise exit status 1.",
+)
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
 
 
@@ -140,6 +152,7 @@ def index_command(settings: Settings, *, rebuild: bool, retry_failed: bool, dry_
 @click.option("--explain", is_flag=True, help="Tell why: ranks, scores, and what was not sure enough to be an answer.")
 @_path_option
 @_type_option
+@_fresh_option
 @_json_option
 def ask(
     settings: Settings,
@@ -149,10 +162,11 @@ def ask(
     explain: bool,
     paths: Sequence[str],
     media_types: Sequence[str],
+    fresh: str | None,
     as_json: bool,
 ) -> None:
     """Answer a QUESTION from the documents, with the place where the answer stands."""
-    request = check(" ".join(question), k=k, paths=paths, media_types=media_types)
+    request = check(" ".join(question), k=k, paths=paths, media_types=media_types, fresh=fresh)
     with closing(open_engine(settings)) as engine:
         response = engine.ask(request)
         if as_json:
@@ -171,12 +185,20 @@ def ask(
 @click.option("-k", type=int, default=10, show_default=True, help=f"Passages to find, 1 to {MAX_K}.")
 @_path_option
 @_type_option
+@_fresh_option
 @_json_option
 def search(
-    settings: Settings, *, query: Sequence[str], k: int, paths: Sequence[str], media_types: Sequence[str], as_json: bool
+    settings: Settings,
+    *,
+    query: Sequence[str],
+    k: int,
+    paths: Sequence[str],
+    media_types: Sequence[str],
+    fresh: str | None,
+    as_json: bool,
 ) -> None:
     """List the passages that are nearest to a QUERY."""
-    request = check(" ".join(query), k=k, paths=paths, media_types=media_types)
+    request = check(" ".join(query), k=k, paths=paths, media_types=media_types, fresh=fresh)
     with closing(open_engine(settings)) as engine:
         response = engine.search(request)
     if as_json:
@@ -211,6 +233,7 @@ def status(settings: Settings, *, files: bool, as_json: bool) -> None:
     table.add_row("Documents", f"{found.counts.n_documents:,}")
     table.add_row("Passages", f"{found.counts.n_passages:,}")
     table.add_row("Index version", f"{found.index_version:,}")
+    table.add_row("Compared with the folder", Text(found.state.reconciled_at or "not known"))
     table.add_row("Encoder", Text(found.encoder))
     failed = [failure for failure in found.failures if not failure.is_skipped]
     table.add_row("Could not be read", f"{len(failed):,}")
@@ -220,6 +243,27 @@ def status(settings: Settings, *, files: bool, as_json: bool) -> None:
         console.print(Text(f"  {document.doc_id}  {document.n_passages} passages"))
     for failure in found.failures if files else failed:
         console.print(Text(f"  {failure.path}  [{failure.code}] {failure.message}"))
+
+
+@command("verify", "index")
+@click.argument("file", type=click.File("rb"))
+@_json_option
+def verify_command(settings: Settings, *, file: IO[bytes], as_json: bool) -> None:
+    """Tell whether the citations in FILE still stand; "-" is standard input.
+
+    FILE is JSON: a citation, a list of them, or all that `ask --json` printed. Exit status 1 where
+    one neither stands in its place nor was found again.
+    """
+    saved = parse_citations(citations_in(_read_json(file)))
+    with closing(Database(current_database(settings.index))) as database:
+        database.pin()
+        verification = verify(database, saved)
+    if as_json:
+        _print_json(wire.verification_json(verification))
+    else:
+        _print_verification(verification)
+    if not all(checked.standing.holds for checked in verification.checked):
+        click.get_current_context().exit(1)
 
 
 @citespan.group("feedback")
@@ -406,6 +450,46 @@ def _print_explanation(explanation: Explanation) -> None:
                     f"  {scored}, no answer {place.reading.no_answer:.2f}; {ranks}",
                 )
             )
+
+
+def _read_json(file: IO[bytes]) -> Any:  # whatever JSON there is
+    content = file.read(_MAX_JSON_BYTES + 1)
+    if len(content) > _MAX_JSON_BYTES:
+        raise InvalidRequest(f"{file.name} is over the limit of {_MAX_JSON_BYTES:,} bytes: give citations in parts")
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"{file.name} is no JSON: {error}") from error
+
+
+def _print_verification(verification: Verification) -> None:
+    console = _console()
+    for checked in verification.checked:
+        saved, citation = checked.saved, checked.citation
+        console.print(
+            Text.assemble(
+                (f"{checked.standing:<9}  ", "green" if checked.standing.holds else "bold red"),
+                (_harmless(saved.doc_id), "cyan"),
+                f" {_offsets(saved.quotation.span)}  {_one_line(saved.quotation.quote, 100)}",
+            )
+        )
+        if citation and checked.standing is Standing.MOVED:
+            console.print(Text(f"  now {citation.doc_id}:{citation.line} {_offsets(citation.span)}"))
+        for place in checked.places:
+            console.print(Text(f"  perhaps {place.doc_id} {_offsets(place.span)}"))
+        if checked.replacement:
+            similar = checked.replacement.similar
+            marks = {"equal": "{}", "delete": "[-{}-]", "insert": "{{+{}+}}"}
+            words = "".join(marks[edit.op].format(edit.text) for edit in similar.difference)
+            where = f"{checked.replacement.doc_id} {_offsets(similar.span)}"
+            console.print(Text(f"  like it, in {where}: {_one_line(words, 400)}"))
+    counts = Counter(checked.standing for checked in verification.checked)
+    told = ", ".join(f"{counts[standing]:,} {standing}" for standing in Standing if counts[standing])
+    click.echo(f"{told or 'No citations'}; index version {verification.index_version}.", err=True)
+
+
+def _offsets(span: Span) -> str:
+    return f"[{span.start}:{span.end}]"
 
 
 def _print_entry(entry: Entry) -> None:

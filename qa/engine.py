@@ -6,15 +6,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from index.collection import Failure
 from index.encoder import Encoder
-from index.errors import Overloaded
-from index.records import Counts, Document, DocumentSummary, Hit
+from index.errors import Overloaded, StaleIndex
+from index.freshness import find_drift
+from index.records import Counts, Document, Hit, IndexState
 from index.retriever import Retrieval, retrieve
 from index.store.database import Database
 from index.store.protocol import Identity, PassageStore, Snapshot
@@ -23,9 +24,11 @@ from qa.answering import Candidate, find_candidates
 from qa.citations import cite
 from qa.confidence import Calibration
 from qa.reader import Reader
-from qa.records import Answer, DocumentView, Explanation, Response, SearchResponse
+from qa.records import Answer, DocumentList, DocumentView, Explanation, Response, SearchResponse
 from qa.requests import Request, check_thresholds
 from qa.reranking import rerank
+from qa.saved_citations import SavedCitation
+from qa.verification import Verification, verify
 
 _MAX_WAIT_S = 20.0
 
@@ -63,18 +66,22 @@ class Status:
         reader: None where nothing is opened to read.
     """
 
-    index_version: int
+    state: IndexState
     counts: Counts
     encoder: str
     root: str
     failures: tuple[Failure, ...]
     reader: ReaderStatus | None = None
 
+    @property
+    def index_version(self) -> int:
+        return self.state.index_version
+
     @classmethod
     def of(cls, snapshot: Snapshot | Database, identity: Identity, *, reader: ReaderStatus | None = None) -> Status:
         """Return the status of one version of an index, or of the truth itself."""
         return cls(
-            snapshot.index_version,
+            snapshot.state,
             snapshot.counts(),
             identity.encoder,
             identity.root,
@@ -160,11 +167,12 @@ class Engine:
         """Return what the documents say to a question.
 
         Raises:
+            StaleIndex: The folder has changed, and the request is strict.
             Overloaded: Too many questions wait already.
         """
         watch = _Stopwatch()
         threshold = _threshold(self._reader.calibration, request.min_confidence, request.max_risk) or self._threshold
-        with self._store.snapshot() as snapshot:
+        with self._snapshot_for(request, watch) as snapshot:
             hits = self._retrieve(snapshot, request, watch)
             with watch.stage("read"), self._model_turn():
                 candidates = find_candidates(request.text, hits, self._reader)
@@ -176,22 +184,23 @@ class Engine:
                 answers = tuple(_answer(candidate, document) for candidate in given)
             silence = None if answers else _silence(hits, candidates)
             explanation = Explanation(tuple(candidates), threshold.min_confidence, threshold.chosen_by, silence)
-            return Response(request.text, answers, tuple(hits), explanation, snapshot.index_version, watch.stopped())
+            return Response(request.text, answers, tuple(hits), explanation, snapshot.state, watch.stopped())
 
     def search(self, request: Request) -> SearchResponse:
         """Return the passages that are nearest to a query.
 
         Raises:
+            StaleIndex: The folder has changed, and the request is strict.
             Overloaded: Too many questions wait already.
         """
         watch = _Stopwatch()
-        with self._store.snapshot() as snapshot:
+        with self._snapshot_for(request, watch) as snapshot:
             depth = self._rerank if request.rerank is None else request.rerank
             hits = self._retrieve(snapshot, replace(request, k=max(request.k, depth)), watch)
             if depth:
                 with watch.stage("rerank"), self._model_turn():
                     hits = rerank(request.text, hits, self._reader, depth=depth)[: request.k]
-            return SearchResponse(request.text, tuple(hits), snapshot.index_version, watch.stopped())
+            return SearchResponse(request.text, tuple(hits), snapshot.state, watch.stopped())
 
     def document(self, doc_id: str) -> DocumentView:
         """Return a document whole.
@@ -201,12 +210,17 @@ class Engine:
         """
         with self._store.snapshot() as snapshot:
             document = snapshot.document(doc_id)
-            return DocumentView(document, snapshot.n_passages(doc_id), snapshot.index_version)
+            return DocumentView(document, snapshot.n_passages(doc_id), snapshot.state)
 
-    def documents(self) -> list[DocumentSummary]:
+    def verify(self, saved: Sequence[SavedCitation]) -> Verification:
+        """Return what has become of citations that were given earlier."""
+        with self._store.snapshot() as snapshot:
+            return verify(snapshot, saved)
+
+    def documents(self) -> DocumentList:
         """Return a line per document, by id."""
         with self._store.snapshot() as snapshot:
-            return snapshot.summaries()
+            return DocumentList(tuple(snapshot.summaries()), snapshot.state)
 
     def media_types(self) -> list[str]:
         """Return the media types of the documents, in order."""
@@ -240,6 +254,41 @@ class Engine:
     def refresh(self) -> bool:
         """Catch up with what other processes have written; return whether there was anything."""
         return self._store.refresh()
+
+    @contextmanager
+    def _snapshot_for(self, request: Request, watch: _Stopwatch) -> Iterator[Snapshot]:
+        if not request.is_strict:
+            with self._store.snapshot() as snapshot:
+                yield snapshot
+            return
+        self._store.refresh()
+        with self._store.snapshot() as snapshot:
+            with watch.stage("compare"):
+                self._check_fresh(snapshot)
+            yield snapshot
+
+    def _check_fresh(self, snapshot: Snapshot) -> None:
+        """Raise where the folder of documents differs from a version of the index.
+
+        Raises:
+            StaleIndex: It does.
+            CollectionError: It cannot be read.
+        """
+        drift = find_drift(
+            self._source.documents,
+            self._source.index,
+            known=snapshot.known(),
+            failures=snapshot.failures(),
+            reconciled_at=snapshot.state.reconciled_at,
+            max_file_bytes=self._source.max_file_bytes,
+        )
+        if drift:
+            raise StaleIndex(
+                f"the folder is not what index version {snapshot.index_version} was made from (files added: "
+                f"{drift.n_added:,}, changed: {drift.n_changed:,}, removed: {drift.n_removed:,}); bring the index up "
+                "with `citespan index` or POST /api/v1/index/update, or ask without fresh",
+                **asdict(drift),
+            )
 
     def _retrieve(self, snapshot: Snapshot, request: Request, watch: _Stopwatch) -> list[Hit]:
         retrieval = request.retrieval or self._retrieval

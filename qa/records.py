@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from index.records import Document, Hit, Span
+from index.records import Document, DocumentSummary, Hit, IndexState, Span
 from qa.answering import Candidate
 
 
@@ -17,6 +17,7 @@ class Citation:
         span: In the document's canonical text, code points; `quote == span.of(document.text)`.
         line: Of the source file, from 1.
         sha256: Of the file's bytes when it was indexed.
+        prefix, suffix: What stands right before and after the quote, by which it can be found again.
     """
 
     doc_id: str
@@ -26,6 +27,8 @@ class Citation:
     heading: str
     line: int
     sha256: str
+    prefix: str
+    suffix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,12 @@ class SearchResponse:
 
     query: str
     hits: tuple[Hit, ...]
-    index_version: int
+    state: IndexState
     took_ms: Mapping[str, float]
+
+    @property
+    def index_version(self) -> int:
+        return self.state.index_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +103,12 @@ class Response:
     answers: tuple[Answer, ...]
     hits: tuple[Hit, ...]
     explanation: Explanation
-    index_version: int
+    state: IndexState
     took_ms: Mapping[str, float]
+
+    @property
+    def index_version(self) -> int:
+        return self.state.index_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +117,16 @@ class DocumentView:
 
     document: Document
     n_passages: int
-    index_version: int
+    state: IndexState
+
+    @property
+    def index_version(self) -> int:
+        return self.state.index_version
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentList:
+    """A line per document, by id, in one version of the index."""
+
+    documents: tuple[DocumentSummary, ...]
+    state: IndexState

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from index.errors import EmptyQuestion, InvalidParameter, InvalidText, QuestionTooLong, UnknownSpan
+from index.errors import (
+    EmptyQuestion,
+    InvalidParameter,
+    InvalidText,
+    QuestionTooLong,
+    UnknownParameter,
+    UnknownSpan,
+)
 from index.parsing import FORMATS
 from index.records import Document, Filter, Span
 from index.retriever import Retrieval
@@ -35,6 +43,7 @@ class Request:
         rerank: Of a search, so many passages are read and put in the order that the reader gives them, 0 to
             `MAX_K`; None for the service's setting.
         retrieval: Which rankings are made; None for the service's setting.
+        is_strict: It is answered only if the folder has not changed since the index was made from it.
     """
 
     text: str
@@ -44,6 +53,7 @@ class Request:
     max_risk: float | None = None
     rerank: int | None = None
     retrieval: Retrieval | None = None
+    is_strict: bool = False
 
 
 def check(
@@ -56,8 +66,12 @@ def check(
     max_risk: float | None = None,
     rerank: int | None = None,
     retrieval: str | None = None,
+    fresh: str | None = None,
 ) -> Request:
     """Return a request that can be answered.
+
+    Args:
+        fresh: "strict" for a request that `is_strict`.
 
     Raises:
         EmptyQuestion: There is no text, or nothing but white space.
@@ -90,9 +104,11 @@ def check(
         raise InvalidParameter(f"rerank is {rerank}: it has to be a whole number from 0 to {MAX_K}")
     if retrieval is not None and retrieval not in set(Retrieval):
         raise InvalidParameter(f"retrieval is {retrieval[:40]!r}: it has to be one of {', '.join(Retrieval)}")
+    if fresh is not None and fresh != "strict":
+        raise InvalidParameter(f"fresh is {fresh[:40]!r}: it has to be “strict”, or not be given")
     restriction = Filter(tuple(path for path in map(check_path, paths) if path), tuple(media_types))
     mode = None if retrieval is None else Retrieval(retrieval)
-    return Request(stripped, k, restriction, min_confidence, max_risk, rerank, mode)
+    return Request(stripped, k, restriction, min_confidence, max_risk, rerank, mode, is_strict=fresh == "strict")
 
 
 def check_thresholds(min_confidence: float | None, max_risk: float | None) -> None:
@@ -154,6 +170,32 @@ def check_span(start: int, end: int, document: Document) -> Span:
             "the document was changed since; ask again to find the place"
         )
     return Span(start, end)
+
+
+def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
+    """Raise for the first name that is not known.
+
+    Raises:
+        UnknownParameter: A name that would be ignored in silence otherwise.
+    """
+    for name in given:
+        if name not in known:
+            takes = f"known are {', '.join(known)}" if known else "none are taken here"
+            raise UnknownParameter(f"there is no parameter {name[:100]!r}: {takes}")
+
+
+def of_kind(
+    value: Any, kind: type[Any] | tuple[type[Any], ...], name: str, description: str
+) -> Any:  # a JSON value may be anything
+    """Return a JSON value that is of a kind.
+
+    Raises:
+        InvalidParameter: It is of another.
+    """
+    # To Python a truth value is a number.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise InvalidParameter(f"{name} has to be {description}")
+    return value
 
 
 def parse_fraction(value: str, what: str) -> float:

@@ -10,12 +10,13 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from index.collection import Failure
-from index.records import DocumentSummary, Hit, Span
+from index.records import DocumentSummary, Hit, IndexState, Span
 from index.update import Plan, UpdateReport
 from qa.answering import Candidate, Place
 from qa.engine import ReaderStatus, Status
 from qa.feedback import Entry, Quoted
-from qa.records import Answer, Citation, DocumentView, Explanation, Response, SearchResponse
+from qa.records import Answer, Citation, DocumentList, DocumentView, Explanation, Response, SearchResponse
+from qa.verification import Checked, Verification
 
 # JSON has no static shape that says more than this.
 Json = dict[str, Any]
@@ -38,7 +39,7 @@ def response_json(response: Response, *, explain: bool = False) -> Json:
         "passages": [_hit(hit) for hit in response.hits],
         **explanation,
         "offsets": OFFSETS,
-        "index_version": response.index_version,
+        **_state(response.state),
         "took_ms": dict(response.took_ms),
     }
 
@@ -49,7 +50,7 @@ def search_json(response: SearchResponse) -> Json:
         "query": response.query,
         "hits": [_hit(hit) for hit in response.hits],
         "offsets": OFFSETS,
-        "index_version": response.index_version,
+        **_state(response.state),
         "took_ms": dict(response.took_ms),
     }
 
@@ -66,9 +67,14 @@ def document_json(view: DocumentView) -> Json:
         "n_characters": len(document.text),
         "n_passages": view.n_passages,
         "offsets": OFFSETS,
-        "index_version": view.index_version,
+        **_state(view.state),
         "url": document_url(document.doc_id),
     }
+
+
+def documents_json(listed: DocumentList) -> Json:
+    """Return the listing of documents."""
+    return {"documents": [summary_json(summary) for summary in listed.documents], **_state(listed.state)}
 
 
 def summary_json(summary: DocumentSummary) -> Json:
@@ -87,6 +93,7 @@ def status_json(status: Status) -> Json:
     """Return what the index holds."""
     return {
         "index_version": status.index_version,
+        "reconciled_at": status.state.reconciled_at,
         "n_documents": status.counts.n_documents,
         "n_passages": status.counts.n_passages,
         "n_failed": status.counts.n_failed,
@@ -149,6 +156,15 @@ def entry_json(entry: Entry) -> Json:
     }
 
 
+def verification_json(verification: Verification) -> Json:
+    """Return what has become of citations."""
+    return {
+        "citations": [_checked(checked) for checked in verification.checked],
+        "offsets": OFFSETS,
+        **_state(verification.state),
+    }
+
+
 def problem_json(code: str, detail: str, *, status: int, title: str) -> Json:
     """Return an error as RFC 9457 has it, with its stable code."""
     return {
@@ -158,6 +174,10 @@ def problem_json(code: str, detail: str, *, status: int, title: str) -> Json:
         "code": code,
         "detail": detail,
     }
+
+
+def _state(state: IndexState) -> Json:
+    return {"index_version": state.index_version, "reconciled_at": state.reconciled_at, "n_failed": state.n_failed}
 
 
 def _reader(reader: ReaderStatus | None) -> Json | None:
@@ -220,11 +240,38 @@ def _citation(citation: Citation) -> Json:
         "start": citation.span.start,
         "end": citation.span.end,
         "quote": citation.quote,
+        "prefix": citation.prefix,
+        "suffix": citation.suffix,
         "heading": citation.heading,
         "line": citation.line,
         "sha256": citation.sha256,
         "url": document_url(citation.doc_id, citation.span),
     }
+
+
+def _checked(checked: Checked) -> Json:
+    saved, replacement = checked.saved, checked.replacement
+    return {
+        "status": checked.standing.value,
+        "saved": {
+            "doc_id": saved.doc_id,
+            "start": saved.quotation.start,
+            "end": saved.quotation.span.end,
+            "quote": saved.quotation.quote,
+        },
+        "citation": checked.citation and _citation(checked.citation),
+        "places": [_located(place.doc_id, place.span) for place in checked.places],
+        "similar": replacement
+        and {
+            **_located(replacement.doc_id, replacement.similar.span),
+            "quote": replacement.quote,
+            "difference": [{"op": edit.op, "text": edit.text} for edit in replacement.similar.difference],
+        },
+    }
+
+
+def _located(doc_id: str, span: Span) -> Json:
+    return {"doc_id": doc_id, "start": span.start, "end": span.end, "url": document_url(doc_id, span)}
 
 
 def _quoted(place: Quoted) -> Json:

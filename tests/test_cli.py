@@ -164,14 +164,16 @@ def test_status_counts_and_lists_what_is_not_in_the_index(run):
     run("index")
     result = run("status")
     assert "Documents" in result.stdout
+    assert re.search(r"Compared with the folder  20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", result.stdout)
     assert "broken.txt" in result.stdout
     assert "photo.jpg" not in result.stdout
     assert "photo.jpg" in run("status", "--files").stdout
     assert json.loads(run("status", "--json").stdout)["n_documents"] == 2
 
 
-@pytest.mark.parametrize("command", [["ask", "When?"], ["search", "bridge"], ["status"]])
-def test_without_an_index_every_command_says_which_one_to_run(run, command):
+@pytest.mark.parametrize("command", [["ask", "When?"], ["search", "bridge"], ["status"], ["verify", "none.json"]])
+def test_without_an_index_every_command_says_which_one_to_run(run, command, tmp_path):
+    (tmp_path / "none.json").write_text("[]")
     result = run(*command)
     assert result.exit_code == 1
     assert "[index_missing]" in result.stderr
@@ -281,6 +283,104 @@ def test_a_home_folder_that_the_shell_did_not_expand_is_expanded(run, tmp_path, 
     monkeypatch.setenv("HOME", str(tmp_path))
     assert run("index", "--documents", "~/docs", "--index", "~/ix").exit_code == 0
     assert (tmp_path / "ix" / "current").exists()
+
+
+def test_a_strict_question_is_refused_where_the_folder_has_changed(run, tmp_path):
+    run("index")
+    (tmp_path / "docs" / "broken.txt").unlink()  # written just now: whether it was mended could not be told
+    run("index")
+    assert run("ask", "tower?", "--fresh").exit_code == run("search", "tower", "--fresh").exit_code == 0
+    write_files(tmp_path / "docs", {"new.txt": "New."})
+    for command in (["ask", "tower?", "--fresh"], ["search", "tower", "--fresh"]):
+        result = run(*command)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "[index_stale]" in result.stderr
+        assert "(files added: 1, changed: 0, removed: 0); bring the index up with `citespan index`" in result.stderr
+    assert run("ask", "tower?").exit_code == 0
+
+
+@pytest.fixture
+def kept(run, tmp_path):
+    """A file with all that `ask --json` printed."""
+    run("index")
+    asked = run("ask", "When was the bridge opened?", "--min-confidence", "0.01", "--json")
+    (tmp_path / "kept.json").write_text(asked.stdout, encoding="utf-8")
+    return tmp_path / "kept.json"
+
+
+def test_citations_that_were_kept_are_verified(run, kept):
+    result = run("verify", "kept.json")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("valid      news/bridge.md [33:59]  The bridge opened in 1890.\n")
+    n_cited = sum(len(answer["citations"]) for answer in json.loads(kept.read_text())["answers"])
+    assert result.stderr == f"{n_cited} valid; index version 3.\n"
+
+
+def test_a_citation_that_moved_is_told_with_its_place_and_one_that_does_not_hold_is_exit_status_1(run, kept, tmp_path):
+    before = (tmp_path / "docs" / "news" / "bridge.md").read_text()
+    write_files(tmp_path / "docs", {"news/bridge.md": f"New.\n\n{before}"})
+    run("index")
+    result = run("verify", "kept.json")
+    assert result.exit_code == 0
+    assert (
+        "moved      news/bridge.md [33:59]  The bridge opened in 1890.\n  now news/bridge.md:6 [39:65]\n"
+        in result.stdout
+    )
+    write_files(tmp_path / "docs", {"news/bridge.md": before.replace("1890", "1891")})
+    run("index")
+    result = run("verify", "kept.json")
+    assert result.exit_code == 1
+    assert (
+        "changed    news/bridge.md [33:59]  The bridge opened in 1890.\n"
+        "  like it, in news/bridge.md [33:59]: The bridge opened in [-1890-]{+1891+}.\n"
+    ) in result.stdout
+    (tmp_path / "docs" / "news" / "bridge.md").unlink()
+    write_files(tmp_path / "docs", {"copy.md": before, "copy 2.md": before})
+    run("index")
+    result = run("verify", "kept.json")
+    assert result.exit_code == 1
+    assert "  perhaps copy 2.md [33:59]\n  perhaps copy.md [33:59]\n" in result.stdout
+
+
+def test_one_citation_or_a_list_may_be_verified_from_standard_input(run, kept):
+    citation = json.loads(kept.read_text())["answers"][0]["citation"]
+    env = {"CITESPAN_DOCUMENTS": "docs"}
+    for value in (citation, [citation], {"citations": [citation]}):
+        result = CliRunner().invoke(citespan, ["verify", "-", "--json"], input=json.dumps(value), env=env)
+        assert result.exit_code == 0
+        assert json.loads(result.stdout)["citations"][0]["citation"] == citation
+    assert (
+        CliRunner().invoke(citespan, ["verify", "-"], input="[]", env=env).stderr == "No citations; index version 3.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "request_invalid"),
+        (b"{", "request_invalid"),
+        (b"\xff\xff\xff", "request_invalid"),
+        (b"[" * 100_000, "request_invalid"),
+        (b"5", "request_invalid"),
+        (b'{"doc_id": "a"}', "request_invalid"),
+        (b'[{"doc_id": 5, "start": 0, "end": 1, "quote": "x", "sha256": ""}]', "parameter_invalid"),
+        (b" " * (16 * 2**20 + 1), "request_invalid"),
+    ],
+)
+def test_a_file_without_citations_is_exit_status_2(run, tmp_path, content, code):
+    run("index")
+    (tmp_path / "kept.json").write_bytes(content)
+    result = run("verify", "kept.json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"[{code}]" in result.stderr
+
+
+def test_what_is_verified_cannot_write_to_the_terminal(run, tmp_path):
+    run("index")
+    citation = {"doc_id": "\x1b[31m", "start": 0, "end": 4, "quote": "\x1b[0m", "sha256": "0" * 64}
+    (tmp_path / "kept.json").write_text(json.dumps(citation))
+    result = run("verify", "kept.json")
+    assert (result.exit_code, "\x1b" in result.stdout) == (1, False)
 
 
 def say(tmp_path, question, *, verdict=Verdict.WRONG, corrected=None, comment=""):

@@ -62,9 +62,14 @@ def test_every_route_and_every_json_field_of_the_api_is_documented(tmp_path):
     client = app.test_client()
     answer, span = "The bridge opened in 1890.", {"doc_id": "a.txt", "start": 0, "end": 26}
     judgement = {"question": "When?", "verdict": "right", "answer": answer, "citation": span, "index_version": 0}
+    kept = [
+        {**span, "quote": "The bridge opened in 1889.", "sha256": "0" * 64},
+        {"doc_id": "a.txt", "start": 9, "end": 10, "quote": "e", "sha256": "0" * 64},
+    ]
     bodies = [
         client.get("/api/v1/ask?question=When was the bridge opened?&explain=1").get_json(),
         client.get("/api/v1/search?query=bridge").get_json(),
+        client.post("/api/v1/citations/verify", json={"citations": kept}).get_json(),
         client.get("/api/v1/documents").get_json(),
         client.get("/api/v1/documents/a.txt").get_json(),
         client.get("/api/v1/status").get_json(),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,11 +21,12 @@ from index.collection import Failure, Stamp
 from index.encoder import Vectors
 from index.errors import DamagedIndex, NoIndex, UnknownDocument
 from index.passages import Cut
-from index.records import Counts, Document, DocumentSummary, Filter, Heading, Passage, SourceLine, Span
+from index.records import Counts, Document, DocumentSummary, Filter, Heading, IndexState, Passage, SourceLine, Span
 from index.store.connection import Connection, connect, damage, translated
 from index.store.digests import PassageRow, document_digest, number, passages_digest, state_of, total_of, vector_digest
 from index.store.faults import reached
 from index.store.folder import noted_version
+from index.store.protocol import Known
 from index.store.schema import read_identity, seal
 from index.store.verification import DOCUMENT_FIELDS, check_between, check_whole
 
@@ -40,19 +41,6 @@ _KEPT_CHANGES = 100_000
 _MAX_PARAMETERS = 900
 
 Action = Literal["add", "replace", "rename", "delete", "failures"]
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the index knows of a file, to tell whether it has changed.
-
-    Attributes:
-        stamp: None where it cannot be relied on.
-    """
-
-    doc_id: str
-    sha256: str
-    stamp: Stamp | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +120,16 @@ class Database:
             row = connection.execute("SELECT max(index_version) FROM changes").fetchone()
         return int(row[0] or 0)
 
+    @property
+    def state(self) -> IndexState:
+        with self._using() as connection:
+            row = connection.execute(
+                """SELECT (SELECT coalesce(max(index_version), 0) FROM changes),
+                          (SELECT value FROM meta WHERE key = 'reconciled_at'),
+                          (SELECT count(*) FROM failures WHERE NOT is_skipped)"""
+            ).fetchone()
+        return IndexState(*row)
+
     def counts(self) -> Counts:
         with self._using() as connection:
             row = connection.execute(
@@ -207,6 +205,19 @@ class Database:
                 "SELECT count(*) FROM passages JOIN documents USING (document_id) WHERE doc_id = ?", (doc_id,)
             ).fetchone()
         return int(row[0])
+
+    def doc_ids_of(self, digests: Collection[str]) -> dict[str, list[str]]:
+        """Return the ids, in order, of the documents whose files have one of these SHA-256, by digest."""
+        with self._using() as connection:
+            rows = connection.execute(
+                """SELECT sha256, doc_id FROM documents WHERE sha256 IN (SELECT value FROM json_each(?))
+                   ORDER BY doc_id""",
+                (json.dumps(sorted(digests)),),
+            ).fetchall()
+        found: dict[str, list[str]] = {}
+        for sha256, doc_id in rows:
+            found.setdefault(sha256, []).append(doc_id)
+        return found
 
     def passages(self, passage_ids: Sequence[int]) -> dict[int, Passage]:
         """Return the passages of some ids; an id that is not there is not in the result."""
@@ -449,6 +460,14 @@ class Database:
                     [(f.path, f.code, f.message, f.is_skipped) for f in failures],
                 )
                 self._log(connection, "failures", "", Change(None, None))
+
+    def note_reconciled(self, at: datetime) -> None:
+        """Note when the folder was looked at that the index now says what it says of; no new version."""
+        with self._writing("reconciled") as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('reconciled_at', ?)",
+                (at.astimezone(UTC).isoformat(timespec="seconds"),),
+            )
 
     def set_root(self, root: str) -> None:
         """Note where the collection is now."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from index.collection import Failure
 from index.errors import DamagedIndex, EncoderMismatch, StoreError
-from index.records import Counts, Document, DocumentSummary, Filter, Passage, Ranked
+from index.records import Counts, Document, DocumentSummary, Filter, IndexState, Passage, Ranked
 from index.store.connection import damage
 from index.store.database import Change, Database
 from index.store.folder import current_database
-from index.store.protocol import Identity
+from index.store.protocol import Identity, Known
 from index.store.schema import check_encoder
 from index.store.vectors import VectorIndex
 from index.store.words import WordIndex, WordSearcher
@@ -40,7 +40,7 @@ class Generation:
         self._database = database
         self._vectors = vectors
         self._words = words
-        self._index_version = database.index_version
+        self._state = database.state
         self._last_allowed: tuple[Filter, list[int]] = (Filter(), [])
         self._n_borrowers = 0
         self._is_retired = False
@@ -48,7 +48,11 @@ class Generation:
 
     @property
     def index_version(self) -> int:
-        return self._index_version
+        return self._state.index_version
+
+    @property
+    def state(self) -> IndexState:
+        return self._state
 
     @property
     def vectors(self) -> VectorIndex:
@@ -73,11 +77,17 @@ class Generation:
     def n_passages(self, doc_id: str) -> int:
         return self._database.n_passages(doc_id)
 
+    def doc_ids_of(self, digests: Collection[str]) -> dict[str, list[str]]:
+        return self._database.doc_ids_of(digests)
+
     def summaries(self) -> list[DocumentSummary]:
         return self._database.summaries()
 
     def media_types(self) -> list[str]:
         return self._database.media_types()
+
+    def known(self) -> list[Known]:
+        return self._database.known()
 
     def failures(self) -> list[Failure]:
         return self._database.failures()
@@ -180,7 +190,10 @@ class EmbeddedStore:
             if current_database(self._folder) != self._path:
                 self._reopen()
                 return True
-            if self._watcher.index_version == self._generation.index_version:
+            state = self._watcher.state
+            if state.index_version == self._generation.index_version:
+                # An update that had nothing to change has noted when it looked.
+                self._is_settled = self._is_settled and state == self._generation.state
                 self._settle()
                 return False
             self._swap(self._next_generation())

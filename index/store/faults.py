@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-_TRANSACTIONS = ("add", "replace", "rename", "delete", "touch", "failures", "pending", "forget", "root")
+_TRANSACTIONS = ("add", "replace", "rename", "delete", "touch", "failures", "pending", "forget", "reconciled", "root")
 _HALVED = ("add", "replace", "rename", "delete", "failures")
 
 POINTS = (

@@ -6,7 +6,7 @@ scores of any scale. Writing is not part of it yet: `index.update` writes to the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,9 +14,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from index.collection import Failure
+from index.collection import Failure, Stamp
 from index.passages import PassageSettings
-from index.records import Counts, Document, DocumentSummary, Filter, Passage, Ranked
+from index.records import Counts, Document, DocumentSummary, Filter, IndexState, Passage, Ranked
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,27 @@ class Identity:
     root: str
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the index knows of a file, to tell whether it has changed.
+
+    Attributes:
+        stamp: None where it cannot be relied on.
+    """
+
+    doc_id: str
+    sha256: str
+    stamp: Stamp | None
+
+
 class Snapshot(Protocol):
     """One version of an index: text, words and vectors agree, whatever is written meanwhile."""
 
     @property
     def index_version(self) -> int: ...
+
+    @property
+    def state(self) -> IndexState: ...
 
     def dense(self, vector: NDArray[np.float32], k: int, restriction: Filter) -> list[Ranked]:
         """Return the k passages with the highest inner product, best first; ties by document and place.
@@ -68,12 +84,20 @@ class Snapshot(Protocol):
 
     def n_passages(self, doc_id: str) -> int: ...
 
+    def doc_ids_of(self, digests: Collection[str]) -> dict[str, list[str]]:
+        """Return the ids, in order, of the documents whose files have one of these SHA-256, by digest."""
+        ...
+
     def summaries(self) -> list[DocumentSummary]:
         """Return a line per document, by id."""
         ...
 
     def media_types(self) -> list[str]:
         """Return the media types that there are, in order."""
+        ...
+
+    def known(self) -> list[Known]:
+        """Return what is known of the documents' files, by id."""
         ...
 
     def failures(self) -> list[Failure]:

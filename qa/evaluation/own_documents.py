@@ -89,7 +89,7 @@ def ask_service(name: str, questions: Sequence[Question], settings: Settings, ch
 
 def _check_documents(engine: Engine, questions: Sequence[Question]) -> None:
     """Raise where a question names a document that is not in the index: its finding could not be measured."""
-    known = {summary.doc_id for summary in engine.documents()}
+    known = {summary.doc_id for summary in engine.documents().documents}
     missing = sorted({question.article for question in questions if question.article} - known)
     if missing:
         raise InvalidEvaluationData(

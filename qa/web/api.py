@@ -8,17 +8,30 @@ from typing import Any
 from flask import Blueprint, request
 from werkzeug.datastructures import MultiDict
 
-from index.errors import EmptyQuestion, InvalidParameter, InvalidRequest, UnknownParameter
+from index.errors import EmptyQuestion, InvalidParameter, InvalidRequest
 from qa import wire
 from qa.engine import Engine
-from qa.requests import DEFAULT_K, Request, check, parse_fraction, parse_number, parse_switch
+from qa.requests import (
+    DEFAULT_K,
+    Request,
+    check,
+    of_kind,
+    parse_fraction,
+    parse_number,
+    parse_switch,
+    refuse_unknown,
+)
+from qa.saved_citations import parse_citations
 
 OF_ASKING = ("min_confidence", "max_risk", "explain")
 """What a question may say beyond what a search may."""
 OF_SEARCHING = ("retrieval", "rerank")
 """The reverse."""
 
-OF_RETRIEVING = ("k", "filters")
+FRESH = "fresh"
+"""What a program may say of both, and a page has no use for."""
+
+OF_RETRIEVING = ("k", "filters", FRESH)
 """What the body of a question or a search may say."""
 
 
@@ -28,7 +41,7 @@ def api(engine: Engine) -> Blueprint:
 
     @blueprint.get("/ask")
     def ask_get() -> wire.Json:
-        asked = request_of_query(request.args, "question", also=OF_ASKING)
+        asked = request_of_query(request.args, "question", also=(*OF_ASKING, FRESH))
         return wire.response_json(engine.ask(asked), explain=wants_explanation(request.args))
 
     @blueprint.post("/ask")
@@ -39,7 +52,7 @@ def api(engine: Engine) -> Blueprint:
 
     @blueprint.get("/search")
     def search_get() -> wire.Json:
-        return wire.search_json(engine.search(request_of_query(request.args, "query", also=OF_SEARCHING)))
+        return wire.search_json(engine.search(request_of_query(request.args, "query", also=(*OF_SEARCHING, FRESH))))
 
     @blueprint.post("/search")
     def search_post() -> wire.Json:
@@ -49,12 +62,17 @@ def api(engine: Engine) -> Blueprint:
     @blueprint.get("/documents")
     def documents() -> wire.Json:
         refuse_unknown(request.args, ())
-        return {"documents": [wire.summary_json(summary) for summary in engine.documents()]}
+        return wire.documents_json(engine.documents())
 
     @blueprint.get("/documents/<path:doc_id>")
     def document(doc_id: str) -> wire.Json:
         refuse_unknown(request.args, ())
         return wire.document_json(engine.document(doc_id))
+
+    @blueprint.post("/citations/verify")
+    def verify() -> wire.Json:
+        body = json_object(("citations",))
+        return wire.verification_json(engine.verify(parse_citations(body.get("citations"))))
 
     @blueprint.post("/index/update")
     def update() -> wire.Json:
@@ -96,6 +114,7 @@ def request_of_query(query: MultiDict[str, str], text_name: str, *, also: Collec
         max_risk=_fraction(query, "max_risk"),
         rerank=parse_number(query["rerank"], "rerank") if "rerank" in query else None,
         retrieval=query.get("retrieval"),
+        fresh=query.get(FRESH),
     )
 
 
@@ -112,18 +131,6 @@ def wants_explanation(query: MultiDict[str, str]) -> bool:
     return parse_switch(query.get("explain", "0"), "explain")
 
 
-def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
-    """Raise for the first name that is not known.
-
-    Raises:
-        UnknownParameter: A name that would be ignored in silence otherwise.
-    """
-    for name in given:
-        if name not in known:
-            takes = f"known are {', '.join(known)}" if known else "none are taken here"
-            raise UnknownParameter(f"there is no parameter {name[:100]!r}: {takes}")
-
-
 def _request_of_body(body: dict[str, Any], text_name: str) -> Request:
     if text_name not in body:
         raise EmptyQuestion(f'there is no {text_name}: send a body such as {{"{text_name}": "When did it open?"}}')
@@ -138,6 +145,7 @@ def _request_of_body(body: dict[str, Any], text_name: str) -> Request:
         max_risk=_number(body, "max_risk"),
         rerank=of_kind(body["rerank"], int, "rerank", "a whole number") if "rerank" in body else None,
         retrieval=of_kind(body["retrieval"], str, "retrieval", "a string") if "retrieval" in body else None,
+        fresh=of_kind(body[FRESH], str, FRESH, "a string") if FRESH in body else None,
     )
 
 
@@ -174,17 +182,3 @@ def json_object(names: Sequence[str]) -> dict[str, Any]:
 def _strings(filters: dict[str, Any], name: str) -> list[str]:
     values = of_kind(filters.get(name, []), list, f"filters.{name}", "a list of strings")
     return [of_kind(value, str, f"filters.{name}", "a list of strings") for value in values]
-
-
-def of_kind(
-    value: Any, kind: type[Any] | tuple[type[Any], ...], name: str, description: str
-) -> Any:  # a JSON value may be anything
-    """Return a value of a body that is of a kind.
-
-    Raises:
-        InvalidParameter: It is of another.
-    """
-    # To Python a truth value is a number.
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise InvalidParameter(f"{name} has to be {description}")
-    return value

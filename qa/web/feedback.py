@@ -15,9 +15,9 @@ from qa import wire
 from qa.engine import Engine
 from qa.feedback import Judgement, Place, Verdict, judge, quote
 from qa.feedback_store import FeedbackStore
-from qa.requests import parse_number, parse_switch
+from qa.requests import of_kind, parse_number, parse_switch, refuse_unknown
 from qa.web import views
-from qa.web.api import OF_ASKING, json_object, of_kind, refuse_unknown, request_of_query
+from qa.web.api import OF_ASKING, json_object, request_of_query
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000

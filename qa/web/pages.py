@@ -13,9 +13,9 @@ from index.records import Document, Span
 from qa.engine import Engine
 from qa.feedback import Entry
 from qa.feedback_store import FeedbackStore
-from qa.requests import check_path, check_span, check_text, parse_number
+from qa.requests import check_path, check_span, check_text, parse_number, refuse_unknown
 from qa.web import views
-from qa.web.api import OF_ASKING, refuse_unknown, request_of_query, wants_explanation
+from qa.web.api import OF_ASKING, request_of_query, wants_explanation
 from qa.web.problems import status_of
 from qa.wire import document_url
 
@@ -42,7 +42,7 @@ def pages(engine: Engine, feedback: FeedbackStore) -> Blueprint:
         form = views.Form.of(request.args, engine.media_types(), engine.reader.calibration.risks)
         if "q" not in request.args:
             refuse_unknown(request.args, _OPTIONAL)
-            return render_template("start.html", form=form, listing=views.Listing.of(engine.documents()))
+            return render_template("start.html", form=form, listing=views.Listing.of(engine.documents().documents))
         try:
             query = _without_blanks(request.args)
             asked = request_of_query(query, "q", also=(*OF_ASKING, views.JUDGED))
@@ -67,7 +67,7 @@ def pages(engine: Engine, feedback: FeedbackStore) -> Blueprint:
         status = engine.status()
         return render_template(
             "documents.html",
-            listing=views.Listing.of(engine.documents(), path=path, page=page),
+            listing=views.Listing.of(engine.documents().documents, path=path, page=page),
             index_version=status.index_version,
             failed=views.Failures.of(status.failures, path=path, is_skipped=False),
             skipped=views.Failures.of(status.failures, path=path, is_skipped=True),

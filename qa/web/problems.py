@@ -24,6 +24,7 @@ from index.errors import (
     NotFoundError,
     Overloaded,
     ReaderError,
+    StaleIndex,
     StoreError,
 )
 from qa.wire import problem_json
@@ -41,6 +42,7 @@ _KINDS: tuple[tuple[type[CitespanError], _Kind], ...] = (
     (InputError, _Kind(400, "The request cannot be used")),
     (NotFoundError, _Kind(404, "Not found")),
     (IndexBusy, _Kind(409, "The index is being written")),
+    (StaleIndex, _Kind(409, "The folder has changed")),
     (Overloaded, _Kind(503, "Too busy")),
     (CollectionError, _Kind(500, "The folder of documents cannot be read")),
     (StoreError, _Kind(500, "The index cannot be used")),
@@ -82,7 +84,10 @@ def _citespan_error(error: CitespanError) -> Response:
     kind = _kind(error)
     if kind.status >= 500:
         _log.error("%s: %s", error.code, error)
-    response = _answer(problem_json(error.code, str(error), status=kind.status, title=kind.title))
+    problem = problem_json(error.code, str(error), status=kind.status, title=kind.title)
+    if isinstance(error, StaleIndex):
+        problem |= {"n_added": error.n_added, "n_changed": error.n_changed, "n_removed": error.n_removed}
+    response = _answer(problem)
     if isinstance(error, Overloaded | IndexBusy):
         response.headers["Retry-After"] = "5"
     return response

@@ -49,7 +49,7 @@ def asked(folder):
                 request = check(question, k=5, paths=restriction.paths, media_types=restriction.media_types)
                 response = engine.ask(request)
                 said.append((response.answers, response.hits, response.index_version))
-        documents = engine.documents()
+        documents = engine.documents().documents
         said.append((documents, [engine.document(document.doc_id) for document in documents], engine.media_types()))
         return said
 

@@ -1,5 +1,10 @@
+import hashlib
 import math
 import shutil
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -257,6 +262,54 @@ def test_a_change_log_that_is_too_short_means_building_anew(folder, tmp_path, mo
         assert store.refresh()
         with store.snapshot() as snapshot:
             assert len(snapshot.lexical("bridge", 20, Filter())) == 4
+
+
+def test_an_update_that_changes_nothing_is_seen_as_a_later_look_and_not_as_another_version(
+    folder, tmp_path, monkeypatch
+):
+    with opened(folder) as store:
+        with store.snapshot() as snapshot:
+            before = snapshot.state
+            monkeypatch.setattr(
+                "index.update.datetime", SimpleNamespace(now=lambda tz: datetime(2031, 5, 6, tzinfo=tz))
+            )
+            update_with(HashingEncoder(), tmp_path / "documents", folder)
+            assert not store.refresh()
+            assert snapshot.state == before  # a question sees one state
+        with store.snapshot() as snapshot:
+            assert snapshot.state == replace(before, reconciled_at="2031-05-06T00:00:00+00:00")
+
+
+def test_an_index_from_before_it_was_noted_when_the_folder_was_looked_at_is_read_and_noted(folder, tmp_path):
+    with closing(Database(current_database(folder))) as database:
+        before = database.state
+        with database._writing("test") as connection:
+            connection.execute("DELETE FROM meta WHERE key = 'reconciled_at'")
+        assert database.state == replace(before, reconciled_at=None)
+    update_with(HashingEncoder(), tmp_path / "documents", folder)
+    with opened(folder) as store, store.snapshot() as snapshot:
+        assert snapshot.state.index_version == before.index_version
+        assert snapshot.state.reconciled_at is not None
+
+
+def test_an_update_that_breaks_off_has_not_looked_at_all_of_the_folder(folder, tmp_path, monkeypatch):
+    write_files(tmp_path / "documents", {"x.txt": "One more."})
+    monkeypatch.setattr("index.update._Run.apply", lambda self: 1 / 0)
+    with closing(Database(current_database(folder))) as database:
+        before = database.state
+        monkeypatch.setattr("index.update.datetime", SimpleNamespace(now=lambda tz: datetime(2031, 5, 6, tzinfo=tz)))
+        with pytest.raises(ZeroDivisionError):
+            update_with(HashingEncoder(), tmp_path / "documents", folder)
+        assert database.state == before
+
+
+def test_documents_are_found_by_the_digest_of_their_files(folder, tmp_path):
+    write_files(tmp_path / "documents", {"z.txt": "Same.", "y.txt": "Same."})
+    update_with(HashingEncoder(), tmp_path / "documents", folder)
+    digest = hashlib.sha256(b"Same.").hexdigest()
+    with opened(folder) as store, store.snapshot() as snapshot:
+        assert snapshot.doc_ids_of({digest, "0" * 64}) == {digest: ["y.txt", "z.txt"]}
+        assert snapshot.doc_ids_of(set()) == {}
 
 
 def test_a_closed_stores_connections_are_closed(folder):

@@ -1,10 +1,11 @@
 import json
+from datetime import UTC, datetime, timedelta
 from unittest.mock import ANY
 
 import pytest
 
 from qa.web.app import create_app
-from tests.standins import build_engine, write_files
+from tests.standins import HashingEncoder, build_engine, update_with, write_files
 
 FILES: dict[str, str | bytes] = {
     "news/bridge.md": "# Bridge 😀\n\nThe bridge opened in 1890. It is long.\n\n## Cost\n\nIt cost three million.",
@@ -12,6 +13,7 @@ FILES: dict[str, str | bytes] = {
     "sub dir/ünï.html": "<title>Museum</title><p>The museum&nbsp;opens daily at ten.</p>",
     "broken.txt": b"\0",
 }
+STATE = ("index_version", "reconciled_at", "n_failed")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def client(engine):
 
 def test_an_answer_has_the_promised_form(client):
     body = client.get("/api/v1/ask", query_string={"question": "When was the bridge opened?", "k": "2"}).get_json()
-    assert list(body) == ["question", "answers", "passages", "offsets", "index_version", "took_ms"]
+    assert list(body) == ["question", "answers", "passages", "offsets", *STATE, "took_ms"]
     assert list(body["answers"][0]) == ["text", "confidence", "citation", "citations", "passage_rank"]
     assert list(body["answers"][0]["citation"]) == [
         "doc_id",
@@ -36,6 +38,8 @@ def test_an_answer_has_the_promised_form(client):
         "start",
         "end",
         "quote",
+        "prefix",
+        "suffix",
         "heading",
         "line",
         "sha256",
@@ -117,6 +121,62 @@ def test_anybody_can_check_a_citation_against_the_documents_text(client):
         assert document["sha256"] == citation["sha256"]
 
 
+def test_the_citations_of_an_answer_can_be_sent_back_to_be_checked(client):
+    answers = client.get("/api/v1/ask?question=When was the bridge opened?").get_json()["answers"]
+    kept = [citation for answer in answers for citation in answer["citations"]]
+    body = client.post("/api/v1/citations/verify", json={"citations": kept}).get_json()
+    assert list(body) == ["citations", "offsets", *STATE]
+    assert [checked["citation"] for checked in body["citations"]] == kept
+    first = body["citations"][0]
+    assert list(first) == ["status", "saved", "citation", "places", "similar"]
+    assert (first["status"], first["places"], first["similar"]) == ("valid", [], None)
+    assert first["saved"] == {key: kept[0][key] for key in ("doc_id", "start", "end", "quote")}
+
+
+def test_a_citation_that_expired_is_told_with_what_is_there_now(client):
+    quote = {"doc_id": "tower.txt", "start": 20, "end": 24, "quote": "1887", "sha256": "0" * 64}
+    kept = [
+        {**quote, "prefix": "The tower opened in ", "suffix": ". It is made of iron."},
+        {**quote, "doc_id": "nowhere.txt"},
+        {**quote, "start": 0, "end": 1, "quote": "o"},
+    ]
+    changed, deleted, ambiguous = client.post("/api/v1/citations/verify", json={"citations": kept}).get_json()[
+        "citations"
+    ]
+    assert (changed["status"], deleted["status"], ambiguous["status"]) == ("changed", "deleted", "ambiguous")
+    assert changed["similar"] == {
+        "doc_id": "tower.txt",
+        "start": 20,
+        "end": 24,
+        "url": "/documents/tower.txt?start=20&end=24#span",
+        "quote": "1889",
+        "difference": [{"op": "delete", "text": "1887"}, {"op": "insert", "text": "1889"}],
+    }
+    text = client.get("/api/v1/documents/tower.txt").get_json()["text"]
+    assert [text[place["start"] : place["end"]] for place in ambiguous["places"]] == ["o"] * text.count("o")
+    assert (changed["citation"], deleted["citation"], ambiguous["citation"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("{}", "request_invalid"),
+        ("[]", "request_invalid"),
+        ('{"citations": {}}', "parameter_invalid"),
+        ('{"citations": null}', "request_invalid"),
+        ('{"citations": [{}]}', "request_invalid"),
+        ('{"citations": [1]}', "parameter_invalid"),
+        ('{"citations": [], "k": 5}', "parameter_unknown"),
+        ('{"citations": [{"path": "a"}]}', "parameter_unknown"),
+        ('{"citations": [' + ",".join(["{}"] * 101) + "]}", "parameter_invalid"),
+        ('{"citations": ' + "[" * 5000 + "]" * 5000 + "}", "request_invalid"),
+    ],
+)
+def test_what_cannot_be_checked_is_a_problem_with_its_code(client, body, code):
+    response = client.post("/api/v1/citations/verify", data=body, content_type="application/json")
+    assert (response.status_code, response.get_json(force=True)["code"]) == (400, code)
+
+
 def test_every_passages_text_is_in_its_document_at_its_span(client):
     hits = client.get("/api/v1/search?query=opened museum cost&k=50").get_json()["hits"]
     assert {hit["doc_id"] for hit in hits} == {"news/bridge.md", "tower.txt", "sub dir/ünï.html"}
@@ -136,7 +196,7 @@ def test_post_and_get_give_the_same_answer(client):
 
 def test_search_gives_hits_with_both_ranks_and_the_fused_score(client):
     body = client.post("/api/v1/search", json={"query": "tower of iron", "k": 1}).get_json()
-    assert list(body) == ["query", "hits", "offsets", "index_version", "took_ms"]
+    assert list(body) == ["query", "hits", "offsets", *STATE, "took_ms"]
     (hit,) = body["hits"]
     assert (hit["doc_id"], hit["dense_rank"], hit["lexical_rank"]) == ("tower.txt", 1, 1)
     assert hit["score"] > 0
@@ -223,6 +283,78 @@ def test_an_update_on_demand_is_seen_by_the_next_question(tmp_path):
     engine.close()
 
 
+def test_every_response_names_its_version_and_when_the_folder_was_looked_at(client):
+    status = client.get("/api/v1/status").get_json()
+    expected = {name: status[name] for name in STATE}
+    looked_at = datetime.fromisoformat(expected["reconciled_at"])
+    assert timedelta(0) <= datetime.now(UTC) - looked_at < timedelta(hours=1)
+    assert looked_at.utcoffset() == timedelta(0)
+    assert expected["n_failed"] == 1
+    for body in (
+        client.get("/api/v1/ask?question=tower").get_json(),
+        client.get("/api/v1/search?query=tower").get_json(),
+        client.get("/api/v1/documents").get_json(),
+        client.get("/api/v1/documents/tower.txt").get_json(),
+        client.post("/api/v1/citations/verify", json={"citations": []}).get_json(),
+    ):
+        assert {name: body[name] for name in STATE} == expected
+
+
+def test_an_update_that_changes_nothing_is_a_later_look_at_the_same_version(tmp_path, monkeypatch):
+    class LaterDatetime(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime(2031, 5, 6, 7, 8, 9, 500_000, tzinfo=tz)
+
+    engine = build_engine(tmp_path, {"a.txt": "The bridge opened in 1890."})
+    client = create_app(engine).test_client()
+    before = client.get("/api/v1/ask?question=bridge").get_json()
+    monkeypatch.setattr("index.update.datetime", LaterDatetime)
+    client.post("/api/v1/index/update")
+    after = client.get("/api/v1/ask?question=bridge").get_json()
+    assert before["reconciled_at"] < after["reconciled_at"] == "2031-05-06T07:08:09+00:00"
+    assert before["index_version"] == after["index_version"]
+    engine.close()
+
+
+def test_a_strict_question_is_answered_only_from_what_the_folder_holds_now(tmp_path):
+    engine = build_engine(tmp_path, {"a.txt": "The bridge opened in 1890.", "b.txt": "Old.", "c.txt": "Same."})
+    client = create_app(engine).test_client()
+    asked = {"question": "When was the bridge opened?", "fresh": "strict"}
+    assert client.post("/api/v1/ask", json=asked).get_json()["answers"]
+    write_files(tmp_path / "documents", {"a.txt": "The bridge opened in 1891.", "n1.txt": "New.", "n2.txt": "New."})
+    (tmp_path / "documents" / "b.txt").unlink()
+    for response in (
+        client.post("/api/v1/ask", json=asked),
+        client.get("/api/v1/ask", query_string=asked),
+        client.post("/api/v1/search", json={"query": "bridge", "fresh": "strict"}),
+        client.get("/api/v1/search?query=bridge&fresh=strict"),
+    ):
+        problem = response.get_json(force=True)
+        assert (response.status_code, response.mimetype) == (409, "application/problem+json")
+        assert problem["code"] == "index_stale"
+        assert (problem["n_added"], problem["n_changed"], problem["n_removed"]) == (2, 1, 1)
+        assert "(files added: 2, changed: 1, removed: 1)" in problem["detail"]
+        assert "/api/v1/index/update" in problem["detail"]
+    del asked["fresh"]
+    assert "1890" in client.post("/api/v1/ask", json=asked).get_json()["answers"][0]["text"]
+    client.post("/api/v1/index/update")
+    body = client.get("/api/v1/ask", query_string={**asked, "fresh": "strict"}).get_json()
+    assert "1891" in body["answers"][0]["text"]
+    assert next(iter(body["took_ms"])) == "compare"
+    engine.close()
+
+
+def test_a_strict_question_is_answered_from_what_another_process_has_just_written(tmp_path):
+    engine = build_engine(tmp_path, {"a.txt": "The bridge opened in 1890."})
+    client = create_app(engine).test_client()
+    write_files(tmp_path / "documents", {"a.txt": "The bridge opened in 1891."})
+    update_with(HashingEncoder(), tmp_path / "documents", tmp_path / "index")
+    body = client.get("/api/v1/search?query=bridge&fresh=strict").get_json()
+    assert "1891" in body["hits"][0]["text"]
+    engine.close()
+
+
 BAD_QUERIES = [
     ("", "question_empty"),
     ("question=", "question_empty"),
@@ -251,6 +383,9 @@ BAD_QUERIES = [
     ("question=q&max_risk=2", "parameter_invalid"),
     ("question=q&explain=yes", "parameter_invalid"),
     ("question=q&explain=1&explain=1", "parameter_invalid"),
+    ("question=q&fresh=1", "parameter_invalid"),
+    ("question=q&fresh=", "parameter_invalid"),
+    ("question=q&fresh=strict&fresh=strict", "parameter_invalid"),
     ("query=q", "parameter_unknown"),
 ]
 
@@ -286,6 +421,8 @@ BAD_BODIES = [
     ('{"question": "q", "min_confidence": 0.1, "max_risk": 0.1}', "parameter_invalid"),
     ('{"question": "q", "max_risk": -1}', "parameter_invalid"),
     ('{"question": "q", "explain": 1}', "parameter_invalid"),
+    ('{"question": "q", "fresh": true}', "parameter_invalid"),
+    ('{"question": "q", "fresh": "Strict"}', "parameter_invalid"),
     ('{"question": "q", "filters": []}', "parameter_invalid"),
     ('{"question": "q", "filters": {"path": "a"}}', "parameter_unknown"),
     ('{"question": "q", "filters": {"paths": "a"}}', "parameter_invalid"),
@@ -330,6 +467,7 @@ def test_a_body_that_is_too_large_is_not_read(client):
         ("get", "/api/v2/ask", 404, "not_found"),
         ("delete", "/api/v1/ask", 405, "method_not_allowed"),
         ("get", "/api/v1/index/update", 405, "method_not_allowed"),
+        ("get", "/api/v1/citations/verify", 405, "method_not_allowed"),
         ("post", "/api/v1/index/update?force=1", 400, "parameter_unknown"),
     ],
 )
