@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
-from flask import Flask, Response, current_app, json, render_template, request
+from flask import Flask, Response, json, render_template, request
 from werkzeug.exceptions import (
     HTTPException,
     InternalServerError,
@@ -112,7 +112,7 @@ def _detail(error: HTTPException) -> str:
     if isinstance(error, MethodNotAllowed):
         return f"{request.path[:200]} does not take {request.method}: it takes {', '.join(error.valid_methods or ())}"
     if isinstance(error, RequestEntityTooLarge):
-        return f"the body is over {current_app.config['MAX_CONTENT_LENGTH']:,} bytes: ask one thing at a time"
+        return f"the body is over {request.max_content_length:,} bytes: ask one thing at a time"
     return error.description or error.name
 
 

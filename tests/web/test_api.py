@@ -133,6 +133,17 @@ def test_the_citations_of_an_answer_can_be_sent_back_to_be_checked(client):
     assert first["saved"] == {key: kept[0][key] for key in ("doc_id", "start", "end", "quote")}
 
 
+def test_a_hundred_citations_can_be_checked_at_once_and_more_bytes_than_that_are_not_read(client):
+    citation = client.get("/api/v1/ask?question=When was the bridge opened?").get_json()["answers"][0]["citation"]
+    kept = [{**citation, "title": "😀" * 300}] * 100
+    body = client.post("/api/v1/citations/verify", json={"citations": kept}).get_json()
+    assert [checked["status"] for checked in body["citations"]] == ["valid"] * 100
+    large = json.dumps({"citations": [{**citation, "title": "x" * 2**20}]})
+    response = client.post("/api/v1/citations/verify", data=large, content_type="application/json")
+    assert (response.status_code, response.get_json(force=True)["code"]) == (413, "request_too_large")
+    assert "1,048,576 bytes" in response.get_json(force=True)["detail"]
+
+
 def test_a_citation_that_expired_is_told_with_what_is_there_now(client):
     quote = {"doc_id": "tower.txt", "start": 20, "end": 24, "quote": "1887", "sha256": "0" * 64}
     kept = [
