@@ -22,7 +22,7 @@ MAX_PLACES = 10
 
 _MAX_OCCURRENCES = 1000
 # So many characters of quote and agreeing context are no coincidence: "1890" alone stands in many a document.
-_EVIDENCE = 24
+_EVIDENCE = 32
 # By so many characters of context a place has to be better than the next one, where neither agrees in full.
 _LEAD = 8
 

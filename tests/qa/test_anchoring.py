@@ -100,11 +100,11 @@ def test_the_same_words_in_two_places_are_told_apart_by_what_stands_around_them(
             (place,) = anchor(moved, quoted(words))
             assert place.of(moved) == words
     first, second = TEXT.index("opened"), TEXT.rindex("opened")
-    swapped = TEXT[second - 10 :] + "\n\n" + TEXT[: second - 10]
+    swapped = TEXT[second - 30 :] + "\n\n" + TEXT[: second - 30]
     assert anchor(swapped, quotation(TEXT, first, first + 6)) == (
         Span(swapped.rindex("opened"), swapped.rindex("opened") + 6),
     )
-    assert anchor(swapped, quotation(TEXT, second, second + 6)) == (Span(10, 16),)
+    assert anchor(swapped, quotation(TEXT, second, second + 6)) == (Span(30, 36),)
 
 
 def test_the_nearest_of_places_with_the_same_context_is_not_taken_for_the_right_one():
