@@ -20,6 +20,7 @@ test: lint  ## format check, lint, types and every test
 
 crash-test: venv  ## kill 1,000 writers and look at the indexes that they leave (some minutes; TRIALS may be set)
 	$(BIN)/python -m tests.crash --trials $(TRIALS)
+	MALLOC_ARENA_MAX=1 $(BIN)/python -m tests.crash.memory
 
 lint: venv
 	$(BIN)/ruff format --check .

@@ -44,11 +44,11 @@ _SEARCH_K = 10
 
 
 @contextmanager
-def served(collection: Path) -> Iterator[tuple[int, float]]:
-    """Serve a collection's index; yield the port and when the process was started."""
+def served(collection: Path, *flags: str) -> Iterator[tuple[int, float]]:
+    """Serve a collection's documents with its index; yield the port and when the process was started."""
     arguments = ["--documents", str(collection / "documents"), "--index", str(collection / "index"), "--port", "0"]
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "serve.py", *arguments], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "serve.py", *arguments, *flags], stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
         for line in process.stderr:

@@ -15,7 +15,7 @@ from tests.crash.writer import Writer
 
 _AT_RANDOM = "at a random time"
 # A killed process loses nothing that it handed to the operating system, on a disk or in memory.
-_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 _MAX_DRAWS = 60
 """Of edits, until a writer comes to the point where it shall be killed."""
 
@@ -37,7 +37,7 @@ def trials(n_trials: int, *, seed: str, point: str | None = None) -> Iterator[Re
     """
     took_s = 0.1
     points = iter(_shares(n_trials, point))
-    with Writer() as writer, tempfile.TemporaryDirectory(dir=_MEMORY, prefix="citespan-crash-") as folder:
+    with Writer() as writer, tempfile.TemporaryDirectory(dir=IN_MEMORY, prefix="citespan-crash-") as folder:
         for number, chosen in enumerate(points):
             problems: tuple[str, ...] = ()
             for draw in count():

@@ -1,5 +1,6 @@
 """Kills at every step of a write; `make crash-test` tries many more, docs/reliability.md tells what came of them."""
 
+import os
 import secrets
 import sqlite3
 from contextlib import closing
@@ -15,6 +16,7 @@ from tests.crash.trial import check_mended, expected, observed
 from tests.standins import HashingEncoder, update_with, write_files
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork, and no SIGKILL")
 def test_an_index_whose_writer_is_killed_is_a_committed_one_and_mended_by_one_update():
     assert [result for result in trials(50, seed="test") if result.problems] == []
 
