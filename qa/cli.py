@@ -30,12 +30,14 @@ from rich.table import Table
 from rich.text import Text
 
 from index.errors import CitespanError, InputError
+from index.health import Result
+from index.health import repair as repair_index
 from index.records import Document
 from index.store.database import Database
 from index.store.folder import current_database
 from index.update import Progress, UpdateReport
 from qa import wire
-from qa.composition import export_feedback, open_engine, update_index
+from qa.composition import examine_index, export_feedback, open_engine, update_index
 from qa.confidence import whole_per_cent
 from qa.engine import Status
 from qa.feedback import Entry
@@ -210,6 +212,36 @@ def status(settings: Settings, *, files: bool, as_json: bool) -> None:
         console.print(Text(f"  {document.doc_id}  {document.n_passages} passages"))
     for failure in found.failures if files else failed:
         console.print(Text(f"  {failure.path}  [{failure.code}] {failure.message}"))
+
+
+@command("doctor", "index")
+@click.option("--repair", is_flag=True, help="Remove what was left over. What is damaged is named, and never mended.")
+@click.option(
+    "--sample",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Encode so many passages again, and compare.",
+)
+@_json_option
+def doctor(settings: Settings, *, repair: bool, sample: int, as_json: bool) -> None:
+    """Check everything that can be checked of the index; exit status 1 if it is not sound."""
+    done = repair_index(settings.index) if repair else ()
+    findings = []
+    for finding in examine_index(settings, n_encoded=sample):
+        findings.append(finding)
+        if not as_json:
+            style = {Result.SOUND: "green", Result.DAMAGED: "bold red"}.get(finding.result, "yellow")
+            line = Text.assemble((f"{finding.result:<9}", style), (f"{finding.check:<16}", "bold"), finding.message)
+            _console().print(Text(_harmless(line.plain), spans=line.spans))
+    is_sound = all(finding.result is not Result.DAMAGED for finding in findings)
+    if as_json:
+        _print_json(wire.findings_json(findings, done))
+    else:
+        for step in done:
+            click.echo(f"Repaired: {step}")
+    if not is_sound:
+        click.get_current_context().exit(1)
 
 
 @citespan.group("feedback")

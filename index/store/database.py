@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from index.store.connection import Connection, connect, damage, translated
 from index.store.digests import PassageRow, document_digest, number, passages_digest, state_of, total_of, vector_digest
 from index.store.folder import noted_version
 from index.store.schema import read_identity, seal
-from index.store.verification import DOCUMENT_FIELDS, check_between, check_whole
+from index.store.verification import DOCUMENT_FIELDS, Amiss, check_between, check_whole
 
 _PASSAGE = """
     SELECT document_id, passage_id, doc_id, title, media_type, "start", "end", heading
@@ -114,6 +114,11 @@ class Database:
             check_whole(connection, self.path)
         if (found := self.index_version) < (noted := noted_version(self.path)):
             raise DamagedIndex(damage(self.path, f"it is at version {found}, and was at {noted}"))
+
+    def amiss(self, look: Callable[[Connection], Iterable[Amiss]]) -> list[Amiss]:
+        """Return all that a look of `index.store.verification` finds."""
+        with self._using() as connection:
+            return list(look(connection))
 
     def check_between(self, first: int, last: int) -> None:
         """Raise unless the documents are what was written whose passages are the ids in [first, last].

@@ -75,6 +75,19 @@ def switch_to(database: Path) -> None:
                 path.unlink()
 
 
+def leftovers(folder: Path) -> list[Path]:
+    """Return files that nothing points to: databases that are not current, and what was never moved to its place.
+
+    While somebody writes, theirs are among them.
+    """
+    current = current_database(folder).name
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix == ".new" or (_NAME.match(path.name) and not path.name.startswith(current))
+    ]
+
+
 def note_version(database: Path, index_version: int) -> None:
     """Note beside a database which version it has reached.
 
