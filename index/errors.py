@@ -45,6 +45,12 @@
     │   ├── UnsupportedIndex      made by another version of Citespan
     │   ├── IndexBusy             another process is writing
     │   └── IndexNotWritable
+    ├── BackupError               a copy of an index
+    │   ├── BackupMissing
+    │   ├── BackupExists          nothing is written over
+    │   ├── BackupNotWritable
+    │   ├── DamagedBackup
+    │   └── UnsupportedBackup     made by another version of Citespan
     └── FeedbackError             what people said of answers, kept beside the index
         ├── DamagedFeedback
         ├── UnsupportedFeedback   written by another version of Citespan
@@ -327,6 +333,42 @@ class IndexNotWritable(StoreError):
     """The index cannot be written: no permission, a read-only or a full disk."""
 
     code = "index_not_writable"
+
+
+class BackupError(CitespanError):
+    """A backup cannot be made or used."""
+
+    code = "backup_unusable"
+
+
+class BackupMissing(BackupError):
+    """There is no backup of this name."""
+
+    code = "backup_missing"
+
+
+class BackupExists(BackupError):
+    """There is something of the name that the backup was to have; nothing is written over."""
+
+    code = "backup_exists"
+
+
+class BackupNotWritable(BackupError):
+    """The backup cannot be written: no permission, a read-only or a full disk."""
+
+    code = "backup_not_writable"
+
+
+class DamagedBackup(BackupError):
+    """The backup is not what was backed up."""
+
+    code = "backup_damaged"
+
+
+class UnsupportedBackup(BackupError):
+    """The backup was made by a version of Citespan whose format this one does not read."""
+
+    code = "backup_unsupported"
 
 
 class FeedbackError(CitespanError):

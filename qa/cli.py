@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -29,6 +30,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from index.backup import back_up, restore
 from index.errors import CitespanError, InputError
 from index.health import Result
 from index.health import repair as repair_index
@@ -37,7 +39,7 @@ from index.store.database import Database
 from index.store.folder import current_database
 from index.update import Progress, UpdateReport
 from qa import wire
-from qa.composition import examine_index, export_feedback, open_engine, update_index
+from qa.composition import examine_index, export_feedback, open_engine, read_all_feedback, update_index
 from qa.confidence import whole_per_cent
 from qa.engine import Status
 from qa.feedback import Entry
@@ -242,6 +244,28 @@ def doctor(settings: Settings, *, repair: bool, sample: int, as_json: bool) -> N
             click.echo(f"Repaired: {step}")
     if not is_sound:
         click.get_current_context().exit(1)
+
+
+@command("backup", "index")
+@click.argument("target", type=click.Path(path_type=Path))
+def backup_command(settings: Settings, *, target: Path) -> None:
+    """Copy index and feedback to TARGET, a new folder or .zip file; also while they are used."""
+    made = back_up(settings.index, target, check_feedback=read_all_feedback)
+    counts = f"{made.n_documents:,} documents, {made.n_passages:,} passages, {made.n_feedback:,} entries of feedback"
+    click.echo(f"Backed up and checked: version {made.index_version}, {counts}", err=True)
+
+
+@command("restore", "index")
+@click.argument("source", type=click.Path(path_type=Path))
+def restore_command(settings: Settings, *, source: Path) -> None:
+    """Put the backup SOURCE in the place of the index; a running service follows."""
+    restored = restore(settings.index, source, check_feedback=read_all_feedback)
+    made = restored.manifest
+    counts = f"{made.n_documents:,} documents, {made.n_passages:,} passages"
+    click.echo(f"Restored what was backed up at {made.made_at}: {counts}", err=True)
+    click.echo(f"Index version {restored.index_version}; `citespan index` brings it up to the documents", err=True)
+    if restored.set_aside is not None:
+        click.echo(f"The feedback that was here is in {restored.set_aside}", err=True)
 
 
 @citespan.group("feedback")

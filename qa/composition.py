@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 from index.encoder import EMBEDDED, Encoder, open_encoder
 from index.errors import CitespanError, StoreError
@@ -154,11 +155,20 @@ def examine_index(settings: Settings, *, n_encoded: int = 0) -> Iterator[Finding
         max_file_bytes=settings.max_file_bytes,
     )
     try:
-        n_entries = FeedbackStore(settings.index).check()
+        n_entries = read_all_feedback(settings.index)
     except CitespanError as error:
         yield Finding("feedback", Result.DAMAGED, str(error))
     else:
         yield Finding("feedback", Result.SOUND, f"{n_entries:,} entries" if n_entries else "there is none")
+
+
+def read_all_feedback(folder: Path) -> int:
+    """Read all feedback of an index's folder; return how many entries there are.
+
+    Raises:
+        FeedbackError: It is damaged.
+    """
+    return FeedbackStore(folder).check()
 
 
 def export_feedback(settings: Settings) -> Export:

@@ -372,3 +372,24 @@ def test_the_doctor_removes_what_was_left_over(run, tmp_path):
     ]
     assert run("doctor", "--sample", "-1").exit_code == 2
     assert "[index_missing]" in run("doctor", "--index", "nowhere").stderr
+
+
+def test_an_index_is_backed_up_and_restored_from_the_shell(run, tmp_path):
+    run("index")
+    say(tmp_path, "When did the tower open?", verdict=Verdict.RIGHT)
+    result = run("backup", "kept.zip")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert re.search(r"version \d+, 2 documents, \d+ passages, 1 entries of feedback", result.stderr)
+    assert "[backup_exists]" in run("backup", "kept.zip").stderr
+    current_database(tmp_path / "var").write_bytes(b"garbage")
+    assert "[index_damaged]" in run("ask", "tower?").stderr
+    result = run("restore", "kept.zip")
+    assert result.exit_code == 0
+    assert "The feedback that was here is in var/feedback-" in result.stderr
+    assert run("ask", "tower?").exit_code == 0
+    assert run("doctor").exit_code == 0
+    assert "nothing had to be encoded" in run("index").stderr
+    for source, code in (("nowhere", "backup_missing"), ("docs", "backup_damaged")):
+        result = run("restore", source)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"[{code}]" in result.stderr

@@ -424,6 +424,17 @@ class Database:
             )
             self._log(connection, "failures", "", Change(None, None))
 
+    def count_on(self, former: int) -> int:
+        """Move the version past one that another index of the folder had; return it."""
+        with self._writing() as connection:
+            if former >= self.index_version:
+                connection.execute(
+                    "INSERT INTO changes (index_version, at, action, doc_id) VALUES (?, '', 'restore', '')",
+                    (former + 1,),
+                )
+                self._count(connection, 0)
+        return self.index_version
+
     def set_root(self, root: str) -> None:
         """Note where the collection is now."""
         with self._writing() as connection:

@@ -56,6 +56,11 @@ def new_database(folder: Path) -> Path:
     return folder / f"index-{secrets.token_hex(8)}.sqlite"
 
 
+def is_database_name(name: str) -> bool:
+    """Return whether a name is one that `new_database` gives."""
+    return _NAME.fullmatch(name) is not None
+
+
 def switch_to(database: Path) -> None:
     """Make a database the current one, in one step that a crash cannot halve, and remove the others."""
     folder = database.parent
