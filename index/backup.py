@@ -177,6 +177,7 @@ def _staging(target: Path) -> Iterator[Path]:
     try:
         staged.mkdir(parents=True)
         yield staged
+        _flush_folder(staged)
         whole = staged
         if target.suffix == ".zip":
             whole = packed
@@ -331,7 +332,7 @@ def _replace_feedback(folder: Path, feedback: Path) -> Path | None:
 
 def _flushed(path: Path) -> str:
     """See that a file's bytes are on the disk; return their SHA-256."""
-    with path.open("rb") as stream:
+    with path.open("r+b") as stream:  # Windows syncs only what may be written
         os.fsync(stream.fileno())
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
