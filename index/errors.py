@@ -47,6 +47,12 @@
     │   ├── IndexBusy             another process is writing
     │   ├── IndexNotWritable
     │   └── StaleIndex            the folder has changed since it was compared with the index
+    ├── BackupError               a copy of an index
+    │   ├── BackupMissing
+    │   ├── BackupExists          nothing is written over
+    │   ├── BackupNotWritable
+    │   ├── DamagedBackup
+    │   └── UnsupportedBackup     made by another version of Citespan
     └── FeedbackError             what people said of answers, kept beside the index
         ├── DamagedFeedback
         ├── UnsupportedFeedback   written by another version of Citespan
@@ -351,6 +357,42 @@ class StaleIndex(StoreError):
         self.n_added = n_added
         self.n_changed = n_changed
         self.n_removed = n_removed
+
+
+class BackupError(CitespanError):
+    """A backup cannot be made or used."""
+
+    code = "backup_unusable"
+
+
+class BackupMissing(BackupError):
+    """There is no backup of this name."""
+
+    code = "backup_missing"
+
+
+class BackupExists(BackupError):
+    """There is something of the name that the backup was to have; nothing is written over."""
+
+    code = "backup_exists"
+
+
+class BackupNotWritable(BackupError):
+    """The backup cannot be written: no permission, a read-only or a full disk."""
+
+    code = "backup_not_writable"
+
+
+class DamagedBackup(BackupError):
+    """The backup is not what was backed up."""
+
+    code = "backup_damaged"
+
+
+class UnsupportedBackup(BackupError):
+    """The backup was made by a version of Citespan whose format this one does not read."""
+
+    code = "backup_unsupported"
 
 
 class FeedbackError(CitespanError):

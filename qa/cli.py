@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -31,14 +32,24 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from index.backup import back_up, restore
 from index.collection import Failure
 from index.errors import CitespanError, InputError, InvalidRequest
+from index.health import Result
+from index.health import repair as repair_index
 from index.records import Document, Span
 from index.store.database import Database
 from index.store.folder import current_database
 from index.update import Plan, Progress, UpdateReport
 from qa import wire
-from qa.composition import export_feedback, open_engine, preview_index, update_index
+from qa.composition import (
+    examine_index,
+    export_feedback,
+    open_engine,
+    preview_index,
+    read_all_feedback,
+    update_index,
+)
 from qa.confidence import whole_per_cent
 from qa.engine import Status
 from qa.feedback import Entry
@@ -264,6 +275,58 @@ def verify_command(settings: Settings, *, file: IO[bytes], as_json: bool) -> Non
         _print_verification(verification)
     if not all(checked.standing.holds for checked in verification.checked):
         click.get_current_context().exit(1)
+
+
+@command("doctor", "index")
+@click.option("--repair", is_flag=True, help="Remove what was left over. What is damaged is named, and never mended.")
+@click.option(
+    "--sample",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Encode so many passages again, and compare.",
+)
+@_json_option
+def doctor(settings: Settings, *, repair: bool, sample: int, as_json: bool) -> None:
+    """Check everything that can be checked of the index; exit status 1 if it is not sound."""
+    done = repair_index(settings.index) if repair else ()
+    findings = []
+    for finding in examine_index(settings, n_encoded=sample):
+        findings.append(finding)
+        if not as_json:
+            style = {Result.SOUND: "green", Result.DAMAGED: "bold red"}.get(finding.result, "yellow")
+            line = Text.assemble((f"{finding.result:<9}", style), (f"{finding.check:<16}", "bold"), finding.message)
+            _console().print(Text(_harmless(line.plain), spans=line.spans))
+    is_sound = all(finding.result is not Result.DAMAGED for finding in findings)
+    if as_json:
+        _print_json(wire.findings_json(findings, done))
+    else:
+        for step in done:
+            click.echo(f"Repaired: {step}")
+    if not is_sound:
+        click.get_current_context().exit(1)
+
+
+@command("backup", "index")
+@click.argument("target", type=click.Path(path_type=Path))
+def backup_command(settings: Settings, *, target: Path) -> None:
+    """Copy index and feedback to TARGET, a new folder or .zip file; also while they are used."""
+    made = back_up(settings.index, target, check_feedback=read_all_feedback)
+    counts = f"{made.n_documents:,} documents, {made.n_passages:,} passages, {made.n_feedback:,} entries of feedback"
+    click.echo(f"Backed up and checked: version {made.index_version}, {counts}", err=True)
+
+
+@command("restore", "index")
+@click.argument("source", type=click.Path(path_type=Path))
+def restore_command(settings: Settings, *, source: Path) -> None:
+    """Put the backup SOURCE in the place of the index; a running service follows."""
+    restored = restore(settings.index, source, check_feedback=read_all_feedback)
+    made = restored.manifest
+    counts = f"{made.n_documents:,} documents, {made.n_passages:,} passages"
+    click.echo(f"Restored what was backed up at {made.made_at}: {counts}", err=True)
+    click.echo(f"Index version {restored.index_version}; `citespan index` brings it up to the documents", err=True)
+    if restored.set_aside is not None:
+        click.echo(f"The feedback that was here is in {restored.set_aside}", err=True)
 
 
 @citespan.group("feedback")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 from index.encoder import EMBEDDED, Encoder, open_encoder
-from index.errors import StoreError
+from index.errors import CitespanError, StoreError
+from index.health import Finding, Result, examine
 from index.store.database import Database
 from index.store.embedded import EmbeddedStore
 from index.store.folder import current_database, has_index
@@ -161,6 +163,38 @@ def _engine(settings: Settings, store: EmbeddedStore, encoder: Encoder, reader: 
         retrieval=settings.retrieval,
         rerank=settings.rerank,
     )
+
+
+def examine_index(settings: Settings, *, n_encoded: int = 0) -> Iterator[Finding]:
+    """Yield a finding for everything that can be checked of the index's folder.
+
+    Args:
+        n_encoded: So many passages are encoded again and compared.
+
+    Raises:
+        NoIndex: There is no index.
+    """
+    yield from examine(
+        settings.index,
+        open_encoder=lambda name: open_encoder(settings.encoder or name, offline=not settings.hub),
+        n_encoded=n_encoded,
+        max_file_bytes=settings.max_file_bytes,
+    )
+    try:
+        n_entries = read_all_feedback(settings.index)
+    except CitespanError as error:
+        yield Finding("feedback", Result.DAMAGED, str(error))
+    else:
+        yield Finding("feedback", Result.SOUND, f"{n_entries:,} entries" if n_entries else "there is none")
+
+
+def read_all_feedback(folder: Path) -> int:
+    """Read all feedback of an index's folder; return how many entries there are.
+
+    Raises:
+        FeedbackError: It is damaged.
+    """
+    return FeedbackStore(folder).check()
 
 
 def export_feedback(settings: Settings) -> Export:

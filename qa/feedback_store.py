@@ -132,6 +132,20 @@ class FeedbackStore:
         with self._using() as connection:
             return int(connection.execute("SELECT count(*) FROM entries").fetchone()[0])
 
+    def check(self) -> int:
+        """Read all of it; return how many entries there are.
+
+        Raises:
+            FeedbackError: As `add`; the structure is looked at too.
+        """
+        if not self.path.exists():
+            return 0
+        with self._using() as connection:
+            for (found,) in connection.execute("PRAGMA integrity_check(1)"):
+                if found != "ok":
+                    raise DamagedFeedback(_damage(self.path, found))
+        return len(self.newest())
+
     def _select(self, clauses: str, values: tuple[str | int | None, ...]) -> list[Entry]:
         if not self.path.exists():
             return []

@@ -5,11 +5,12 @@ Keys may be added, never removed or changed. Offsets are Unicode code points.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from index.collection import Failure
+from index.health import Finding, Result
 from index.records import DocumentSummary, Hit, IndexState, Span
 from index.update import Plan, UpdateReport
 from qa.answering import Candidate, Place
@@ -101,6 +102,17 @@ def status_json(status: Status) -> Json:
         "root": status.root,
         "reader": _reader(status.reader),
         "others": [_failure(failure) for failure in status.failures],
+    }
+
+
+def findings_json(findings: Sequence[Finding], repaired: Sequence[str]) -> Json:
+    """Return what `citespan doctor` found and mended."""
+    return {
+        "is_sound": all(finding.result is not Result.DAMAGED for finding in findings),
+        "findings": [
+            {"check": finding.check, "result": finding.result.value, "message": finding.message} for finding in findings
+        ],
+        "repaired": list(repaired),
     }
 
 

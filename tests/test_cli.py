@@ -469,3 +469,61 @@ def test_a_data_set_that_cannot_be_written_is_told(run, tmp_path):
     result = run("feedback", "export", "no/such/folder/out.json")
     assert result.exit_code == 1
     assert "no/such/folder/out.json" in result.stderr
+
+
+def test_the_doctor_says_line_by_line_that_all_is_well(run):
+    run("index")
+    result = run("doctor", "--sample", "2")
+    assert result.exit_code == 0
+    assert {line.split()[0] for line in result.stdout.splitlines()} == {"sound"}
+    told = json.loads(run("doctor", "--json").stdout)
+    assert (told["is_sound"], told["repaired"]) == (True, [])
+    assert [finding["check"] for finding in told["findings"]][-1] == "feedback"
+
+
+def test_the_doctor_ends_with_1_where_something_is_damaged_and_names_the_remedy(run, tmp_path):
+    run("index")
+    content = current_database(tmp_path / "var").read_bytes()
+    current_database(tmp_path / "var").write_bytes(content.replace(b"opened in 1889", b"opened in 1888"))
+    (tmp_path / "var" / "feedback.db").write_bytes(b"garbage")
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert re.search(r"damaged +digests +tower\.txt: .*citespan index --rebuild", result.stdout)
+    assert re.search(r"damaged +feedback ", result.stdout)
+    assert not json.loads(run("doctor", "--json").stdout)["is_sound"]
+    assert run("doctor", "--repair").exit_code == 1  # it is not mended in silence
+    assert run("index", "--rebuild").exit_code == 0
+    told = json.loads(run("doctor", "--json").stdout)["findings"]
+    assert [finding["check"] for finding in told if finding["result"] != "sound"] == ["feedback"]
+
+
+def test_the_doctor_removes_what_was_left_over(run, tmp_path):
+    run("index")
+    (tmp_path / "var" / "index-0123456789abcdef.sqlite").write_bytes(b"x")
+    assert "leftover" in run("doctor").stdout
+    assert json.loads(run("doctor", "--repair", "--json").stdout)["repaired"] == [
+        "removed index-0123456789abcdef.sqlite"
+    ]
+    assert run("doctor", "--sample", "-1").exit_code == 2
+    assert "[index_missing]" in run("doctor", "--index", "nowhere").stderr
+
+
+def test_an_index_is_backed_up_and_restored_from_the_shell(run, tmp_path):
+    run("index")
+    say(tmp_path, "When did the tower open?", verdict=Verdict.RIGHT)
+    result = run("backup", "kept.zip")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert re.search(r"version \d+, 2 documents, \d+ passages, 1 entries of feedback", result.stderr)
+    assert "[backup_exists]" in run("backup", "kept.zip").stderr
+    current_database(tmp_path / "var").write_bytes(b"garbage")
+    assert "[index_damaged]" in run("ask", "tower?").stderr
+    result = run("restore", "kept.zip")
+    assert result.exit_code == 0
+    assert "The feedback that was here is in var/feedback-" in result.stderr
+    assert run("ask", "tower?").exit_code == 0
+    assert run("doctor").exit_code == 0
+    assert "nothing had to be encoded" in run("index").stderr
+    for source, code in (("nowhere", "backup_missing"), ("docs", "backup_damaged")):
+        result = run("restore", source)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"[{code}]" in result.stderr

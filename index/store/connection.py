@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -35,6 +35,19 @@ def connect(path: Path, *, mode: Literal["rw", "rwc"]) -> Connection:
     # With WAL, NORMAL survives the process's death; FULL survives the machine's too.
     connection.execute("PRAGMA synchronous = FULL")
     return connection
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a database that may be in use, as it is at one moment, to a new file that needs no other beside it.
+
+    Raises:
+        StoreError: It cannot be read, or the copy cannot be written.
+    """
+    with translated(source), closing(connect(source, mode="rw")) as original:
+        original.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        with translated(target), closing(connect(target, mode="rwc")) as copy:
+            original.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
 
 
 @contextmanager

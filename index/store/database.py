@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from index.store.faults import reached
 from index.store.folder import noted_version
 from index.store.protocol import Known
 from index.store.schema import read_identity, seal
-from index.store.verification import DOCUMENT_FIELDS, check_between, check_whole
+from index.store.verification import DOCUMENT_FIELDS, Amiss, check_between, check_whole
 
 _PASSAGE = """
     SELECT document_id, passage_id, doc_id, title, media_type, "start", "end", heading
@@ -103,6 +103,11 @@ class Database:
             check_whole(connection, self.path)
         if (found := self.index_version) < (noted := noted_version(self.path)):
             raise DamagedIndex(damage(self.path, f"it is at version {found}, and was at {noted}"))
+
+    def amiss(self, look: Callable[[Connection], Iterable[Amiss]]) -> list[Amiss]:
+        """Return all that a look of `index.store.verification` finds."""
+        with self._using() as connection:
+            return list(look(connection))
 
     def check_between(self, first: int, last: int) -> None:
         """Raise unless the documents are what was written whose passages are the ids in [first, last].
@@ -468,6 +473,17 @@ class Database:
                 "INSERT OR REPLACE INTO meta VALUES ('reconciled_at', ?)",
                 (at.astimezone(UTC).isoformat(timespec="seconds"),),
             )
+
+    def count_on(self, former: int) -> int:
+        """Move the version past one that another index of the folder had; return it."""
+        with self._writing("restore") as connection:
+            if former >= self.index_version:
+                connection.execute(
+                    "INSERT INTO changes (index_version, at, action, doc_id) VALUES (?, '', 'restore', '')",
+                    (former + 1,),
+                )
+                self._count(connection, 0)
+        return self.index_version
 
     def set_root(self, root: str) -> None:
         """Note where the collection is now."""

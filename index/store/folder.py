@@ -59,6 +59,11 @@ def new_database(folder: Path) -> Path:
     return folder / f"index-{secrets.token_hex(8)}.sqlite"
 
 
+def is_database_name(name: str) -> bool:
+    """Return whether a name is one that `new_database` gives."""
+    return _NAME.fullmatch(name) is not None
+
+
 def switch_to(database: Path) -> None:
     """Make a database the current one, in one step that a crash cannot halve, and remove the others."""
     folder = database.parent
@@ -100,6 +105,19 @@ def _sync(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Return files that nothing points to: databases that are not current, and what was never moved to its place.
+
+    While somebody writes, theirs are among them.
+    """
+    current = current_database(folder).name
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix == ".new" or (_NAME.match(path.name) and not path.name.startswith(current))
+    ]
 
 
 def note_version(database: Path, index_version: int) -> None:

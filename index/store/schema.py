@@ -123,6 +123,20 @@ def check_encoder(identity: Identity, *, name: str, fingerprint: str) -> None:
         )
 
 
+def adopt(connection: Connection, path: Path, *, former_name: str) -> None:
+    """Make a copied database that of its new name.
+
+    Raises:
+        UnsupportedIndex, DamagedIndex: As `read_identity`.
+    """
+    read_identity(connection, path.with_name(former_name))
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'database'", (path.name,))
+    seal(connection)
+    connection.execute("COMMIT")
+
+
 def seal(connection: Connection) -> None:
     """Write the digest of what the index was made with, after it was written or changed."""
     digest = settings_digest(_sealed(dict(connection.execute("SELECT key, value FROM meta").fetchall())))
