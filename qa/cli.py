@@ -1,4 +1,6 @@
-"""The command line: `citespan index`, `ask`, `search`, `status` and `feedback`. serve.py adds `serve`.
+"""The command line: `citespan index`, `ask`, `search`, `status`, `feedback`, `doctor`, `backup` and `restore`.
+
+serve.py adds `serve`.
 
 Exit status: 0 done (that the documents do not say is an answer too), 1 an error, 2 wrong usage.
 """
