@@ -1,4 +1,4 @@
-"""The command line: `citespan index`, `ask`, `search`, `status`, `verify` and `feedback`. serve.py adds `serve`.
+"""The command line. qa.evaluation adds `eval`, serve.py adds `serve`.
 
 Exit status: 0 done (that the documents do not say is an answer too), 1 an error or a citation that does not
 hold any more, 2 wrong usage.

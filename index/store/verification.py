@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def check_whole(connection: Connection, path: Path) -> None:
     Raises:
         DamagedIndex: Something is not.
     """
-    for amiss in (*structure_amiss(connection), *documents_amiss(connection), *state_amiss(connection)):
+    for amiss in chain(structure_amiss(connection), documents_amiss(connection), state_amiss(connection)):
         raise DamagedIndex(damage(path, str(amiss)))
 
 
@@ -94,7 +94,11 @@ def documents_amiss(connection: Connection, first: int | None = None, last: int 
 
 def state_amiss(connection: Connection) -> Iterator[Amiss]:
     """Yield whether documents or changes are missing, or are of another version than the rest."""
-    total = sum(number(digest) for (digest,) in connection.execute("SELECT digest FROM documents"))
+    try:
+        total = sum(number(digest) for (digest,) in connection.execute("SELECT digest FROM documents"))
+    except _OF_ANOTHER_TYPE:
+        yield Amiss("", "a document has no digest")
+        return
     (version,) = connection.execute("SELECT coalesce(max(index_version), 0) FROM changes").fetchone()
     noted = connection.execute("SELECT value FROM meta WHERE key = 'state'").fetchone()
     if noted is None or noted[0] != state_of(version, total):

@@ -15,6 +15,7 @@ import pytest
 
 from index.collection import MAX_FILE_BYTES
 from index.errors import CitespanError, DamagedIndex
+from index.health import Result, examine
 from index.records import Filter
 from index.store.database import Database
 from index.store.embedded import EmbeddedStore
@@ -208,6 +209,7 @@ def test_a_flipped_bit_of_a_vector_is_found_before_it_ranks_anything(indexes, co
         "UPDATE documents SET text = CAST(x'ff' AS TEXT) WHERE doc_id = 'news/tower.txt'",
         "UPDATE documents SET title = 'x' WHERE doc_id = 'news/tower.txt'",
         "UPDATE documents SET headings = '[[0]]' WHERE doc_id = 'news/bridge.md'",
+        "UPDATE documents SET digest = x'', passages_digest = x'' WHERE doc_id = 'news/tower.txt'",
         "DELETE FROM passages WHERE passage_id = 5",
         "DELETE FROM documents WHERE doc_id = 'news/tower.txt'",
         "PRAGMA foreign_keys = OFF; DELETE FROM documents WHERE doc_id = 'news/tower.txt'",
@@ -227,6 +229,22 @@ def test_a_database_that_is_whole_and_says_something_else_is_damaged(indexes, st
             connection.executescript(statement)
 
     assert indexes.outcome(indexes.rest, change) == "index_damaged"
+
+
+@pytest.mark.parametrize("column", ["digest", "text", "doc_id", "headings", "n_characters"])
+def test_a_cell_of_another_type_than_its_column_is_damage(indexes, column):
+    def change(folder):
+        with closing(sqlite3.connect(current_database(folder), isolation_level=None)) as connection:
+            # As a flipped byte in a row's header does: SQLite looks at types when it writes.
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute("UPDATE sqlite_master SET sql = replace(replace(sql, 'STRICT', ''), 'NOT NULL', '')")
+            connection.execute("PRAGMA writable_schema = RESET")
+            connection.execute(f"UPDATE documents SET {column} = NULL WHERE document_id = 1")
+
+    work = damaged(indexes.rest, indexes.base / "work", change)
+    assert outcome(work, indexes.expected[indexes.rest]) == "index_damaged"
+    findings = list(examine(work, open_encoder=lambda _: HashingEncoder()))
+    assert any(finding.result is Result.DAMAGED for finding in findings)
 
 
 def test_an_index_whose_log_was_taken_away_is_not_taken_for_an_older_one(indexes):
@@ -265,6 +283,21 @@ def test_an_update_of_a_damaged_index_ends_with_an_answer_or_an_error_of_ours(in
                 "places/harbour.html": texts["places/harbour.html"]
             }
     assert "index_damaged" in codes
+
+
+def test_the_doctor_finds_whatever_asking_finds_and_more(indexes):
+    name = current_database(indexes.rest).name
+    size = (indexes.rest / name).stat().st_size
+    n_damaged = 0
+    for number, at in enumerate(_places(size, 25)):
+        damage = partial(flip, name, at, mask=(1 << at % 8, 0xFF)[number % 2])
+        how = indexes.outcome(indexes.rest, damage)
+        work = damaged(indexes.rest, indexes.base / "work", damage)
+        findings = list(examine(work, open_encoder=lambda _: HashingEncoder(), n_encoded=3))
+        is_damaged = any(finding.result is Result.DAMAGED for finding in findings)
+        assert is_damaged or how == "sound"
+        n_damaged += is_damaged
+    assert n_damaged
 
 
 def test_damaged_feedback_is_read_or_told_as_such(indexes):
