@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from index.records import Hit
+from qa.answering import RETRIEVAL_WEIGHT
 from qa.reader import Reader
-
-_WEIGHT = 0.5
-"""Of the reader's log-odds beside the fused score; docs/retrieval.md has the measurements."""
 
 
 def rerank(question: str, hits: Sequence[Hit], reader: Reader, *, depth: int) -> list[Hit]:
@@ -22,5 +20,5 @@ def rerank(question: str, hits: Sequence[Hit], reader: Reader, *, depth: int) ->
         replace(hit, relevance=reading.answerability)
         for hit, reading in zip(first, reader.read(question, [hit.passage for hit in first]), strict=True)
     ]
-    read.sort(key=lambda hit: -(hit.score + _WEIGHT * (hit.relevance or 0.0)))
+    read.sort(key=lambda hit: -(RETRIEVAL_WEIGHT * hit.score + (hit.relevance or 0.0)))
     return [replace(hit, rank=rank) for rank, hit in enumerate([*read, *rest], start=1)]

@@ -3,13 +3,14 @@
     python -m training.export [--checkpoint var/training/focus.pt] [--output qa/weights/reader]
 
 Weights are written as safetensors in bfloat16, half of float32's size; what that costs is in the model
-card. `training.calibrate` comes next: without it the reader has no calibration of these weights.
+card. `training.calibrate` comes next: until then the reader takes itself at its word.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from safetensors.torch import save_file
 
 from index.model_files import embedded_folder as encoder_folder
 from index.weights import WEIGHTS
+from qa.confidence import UNCALIBRATED
 from qa.readers import CALIBRATION
 from training.manifest import write_manifest
 
@@ -47,8 +49,8 @@ def main(checkpoint: Path, output: Path) -> None:
     kept = {name: settings[name] for name in _KEPT_SETTINGS} | {"architectures": ["BertForQuestionAnswering"]}
     (output / "config.json").write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     shutil.copyfile(encoder_folder() / "tokenizer.json", output / "tokenizer.json")
-    # It was fitted to other weights.
-    (output / CALIBRATION).unlink(missing_ok=True)
+    # What is there was fitted to other weights.
+    (output / CALIBRATION).write_text(json.dumps(asdict(UNCALIBRATED), indent=2) + "\n", encoding="utf-8")
     write_manifest(output)
     click.echo(f"{output}: {sum(path.stat().st_size for path in output.iterdir()) / 2**20:.1f} MiB")
 

@@ -14,6 +14,8 @@ from qa.settings import Settings
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
+_N_LISTED = 50
+
 
 def _limits(_context: click.Context, _parameter: click.Parameter, given: Sequence[str]) -> dict[str, float]:
     found = {}
@@ -102,6 +104,6 @@ def eval_command(
             report = own_documents.evaluate_trec(questions, qrels, settings, choices, reranked=reranked)
         else:
             report = own_documents.evaluate_questions(questions, settings, choices, k=k)
-        is_good = own_documents.deliver(report, choices, html=html, limits=fail_under)
+        is_good = own_documents.deliver(report, choices, html=html, limits=fail_under, n_listed=_N_LISTED)
     if not is_good:
         raise click.exceptions.Exit(1)

@@ -199,9 +199,17 @@ def progress(questions: Sequence[_Asked]) -> Iterable[_Asked]:
 
 
 def deliver(
-    report: Report, choices: Choices, *, html: Path | None = None, limits: Mapping[str, float] | None = None
+    report: Report,
+    choices: Choices,
+    *,
+    html: Path | None = None,
+    limits: Mapping[str, float] | None = None,
+    n_listed: int = 0,
 ) -> bool:
     """Print a report and write it where it was asked for; return whether no measure is under its limit.
+
+    Args:
+        n_listed: Questions at most of those that were missed.
 
     Raises:
         InvalidEvaluationData: A limit is of no measure of the report.
@@ -213,7 +221,8 @@ def deliver(
     console.print(measures_table(report))
     if report.verdicts:
         console.print(reliability_table(report))
-        console.print(misses_table(report))
+        if n_listed:
+            console.print(misses_table(report, n_listed))
     if choices.json_file is not None:
         write(choices.json_file, json.dumps(report_json(report), indent=1) + "\n")
     if choices.plots is not None and report.verdicts:

@@ -109,11 +109,11 @@ def reliability_table(report: Report) -> Table:
     return table
 
 
-def misses_table(report: Report) -> Table:
+def misses_table(report: Report, n_listed: int) -> Table:
     """Return the questions whose outcome is not right: answered wrongly, or in silence, or where silence was right."""
     missed = [verdict for verdict in report.verdicts if not verdict.is_right]
     table = Table("id", "question", "gold", "said", _right("confidence"), title=f"missed ({len(missed)})")
-    for verdict in missed:
+    for verdict in missed[:n_listed]:
         prediction = verdict.prediction
         table.add_row(
             Text(prediction.question.question_id),
@@ -122,6 +122,8 @@ def misses_table(report: Report) -> Table:
             Text(_quoted([prediction.answer]) if verdict.is_answered else "nothing"),
             f"{prediction.confidence:.2f}",
         )
+    if len(missed) > n_listed:
+        table.caption = f"{len(missed) - n_listed:,} more: --html and --json have them all"
     return table
 
 

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from index.records import Hit, Passage, Span
-from qa.answering import MAX_ANSWERS, find_candidates
+from qa.answering import MAX_ANSWERS, RETRIEVAL_WEIGHT, find_candidates
 from qa.confidence import Calibration
 from qa.reader import Reading, ScoredSpan
 
@@ -23,9 +23,9 @@ class FixedReader:
         return self.readings
 
 
-def hit(rank, doc_id="a.txt", start=0, text=TEXT):
+def hit(rank, doc_id="a.txt", start=0, text=TEXT, score=1.0):
     span = Span(start, start + len(text))
-    return Hit(Passage(rank, doc_id, "", "", span, text, ""), rank, 1.0, rank, None)
+    return Hit(Passage(rank, doc_id, "", "", span, text, ""), rank, score, rank, None)
 
 
 def reading(*spans, no_answer=0.0):
@@ -50,6 +50,14 @@ def test_shares_are_of_one_softmax_over_all_passages():
     found = find_candidates("q", [hit(1), hit(2, "b.txt")], FixedReader(reading(("1890", 1.0)), reading(("1891", 2.0))))
     whole = math.exp(1) + math.exp(2)
     assert [c.evidence.share for c in found] == pytest.approx([math.exp(2) / whole, math.exp(1) / whole])
+
+
+def test_a_passage_that_retrieval_is_surer_of_weighs_more():
+    hits = [hit(1, score=1.5), hit(2, "b.txt", score=0.5)]
+    found = find_candidates("q", hits, FixedReader(reading(("1890", 1.0)), reading(("1891", 2.0))))
+    assert texts(found) == ["1890", "1891"]
+    whole = math.exp(1 + RETRIEVAL_WEIGHT * 1.5) + math.exp(2 + RETRIEVAL_WEIGHT * 0.5)
+    assert found[1].evidence.share == pytest.approx(math.exp(2 + RETRIEVAL_WEIGHT * 0.5) / whole)
 
 
 def test_the_best_confidence_is_the_calibrated_one_of_its_passage():
