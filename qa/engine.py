@@ -141,9 +141,7 @@ class Engine:
         self._source = source
         self._retrieval = retrieval
         self._rerank = rerank
-        self._threshold = _threshold(reader.calibration, min_confidence, max_risk) or Threshold(
-            reader.calibration.min_confidence, "reader"
-        )
+        self._threshold = settled_threshold(reader.calibration, min_confidence, max_risk)
         # The models use all cores by themselves: two questions at once would take longer for both.
         self._models = threading.Semaphore(1)
 
@@ -334,6 +332,11 @@ class Threshold(NamedTuple):
 
     min_confidence: float
     chosen_by: str
+
+
+def settled_threshold(calibration: Calibration, min_confidence: float | None, max_risk: float | None) -> Threshold:
+    """Return the threshold of a service with these settings; without either it is the reader's own."""
+    return _threshold(calibration, min_confidence, max_risk) or Threshold(calibration.min_confidence, "reader")
 
 
 def _threshold(calibration: Calibration, min_confidence: float | None, max_risk: float | None) -> Threshold | None:

@@ -90,7 +90,7 @@ def remove_leftovers(current: Path) -> None:
     They are what a rebuild leaves that was cut short, or one whose switch was. For the writer alone.
     """
     for path in current.parent.iterdir():
-        if path.name in (_STAGED, _STAGED_NOTE) or (_NAME.match(path.name) and not path.name.startswith(current.name)):
+        if path.name in (_STAGED, _STAGED_NOTE) or _is_other_database(path, current):
             reached("leftover.removing")
             # Windows keeps files that a process has open; the next update tries again.
             with suppress(OSError):
@@ -112,12 +112,13 @@ def leftovers(folder: Path) -> list[Path]:
 
     While somebody writes, theirs are among them.
     """
-    current = current_database(folder).name
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix == ".new" or (_NAME.match(path.name) and not path.name.startswith(current))
-    ]
+    current = current_database(folder)
+    return [path for path in sorted(folder.iterdir()) if path.suffix == ".new" or _is_other_database(path, current)]
+
+
+def _is_other_database(path: Path, current: Path) -> bool:
+    """Return whether a file is a database, or of one, that is not the current one."""
+    return _NAME.match(path.name) is not None and not path.name.startswith(current.name)
 
 
 def note_version(database: Path, index_version: int) -> None:

@@ -17,8 +17,8 @@ from rich.progress import track
 from index.errors import InvalidEvaluationData
 from index.retriever import Retrieval
 from qa.cli import print_report, progress_bars
-from qa.composition import export_feedback, open_engine, update_index
-from qa.engine import Engine
+from qa.composition import export_feedback, open_updated_engine
+from qa.engine import Engine, settled_threshold
 from qa.evaluation.choices import Choices
 from qa.evaluation.compare import compare
 from qa.evaluation.datasets import Question, read_squad, squad_questions
@@ -52,7 +52,7 @@ def evaluate_questions(file: Path, settings: Settings, choices: Choices, *, k: i
 
     Raises:
         InvalidEvaluationData: The file cannot be used.
-        CitespanError: As `update_index` and `open_engine`.
+        CitespanError: As `open_updated_engine`.
     """
     own = file.suffix in (".csv", ".tsv", ".jsonl")
     return ask_service(file.stem, read_own(file) if own else read_squad(file), settings, choices, k=k)
@@ -63,7 +63,7 @@ def evaluate_feedback(settings: Settings, choices: Choices, *, k: int) -> Report
 
     Raises:
         NothingToExport: They said nothing that can be asked again.
-        CitespanError: As `update_index` and `open_engine`.
+        CitespanError: As `open_updated_engine`.
     """
     exported = export_feedback(settings)
     if exported.left_out:
@@ -78,13 +78,11 @@ def ask_service(name: str, questions: Sequence[Question], settings: Settings, ch
         _check_documents(engine, questions)
         asked = drawn(questions, choices)
         replies = [ask_engine(engine, question, k=k) for question in progress(asked)]
-        calibration = engine.reader.calibration
-        threshold = settings.min_confidence
-        if threshold is None:
-            at_risk = settings.max_risk
-            threshold = calibration.min_confidence if at_risk is None else calibration.threshold_for(at_risk)
+        threshold = settled_threshold(engine.reader.calibration, settings.min_confidence, settings.max_risk)
         about = {**_about(engine), "k": k}
-    return service_report(name, replies, Terms(threshold, choices.right_from, choices.bootstrap), about=about)
+    return service_report(
+        name, replies, Terms(threshold.min_confidence, choices.right_from, choices.bootstrap), about=about
+    )
 
 
 def _check_documents(engine: Engine, questions: Sequence[Question]) -> None:
@@ -105,7 +103,7 @@ def evaluate_beir(
 
     Raises:
         InvalidEvaluationData: The folder is not of this form.
-        CitespanError: As `update_index` and `open_engine`.
+        CitespanError: As `open_updated_engine`.
     """
     judged = read_beir(folder, split)
     place = collection or Path("var/eval") / folder.resolve().name
@@ -166,10 +164,8 @@ def _evaluate_judged(
 
 def _engine(settings: Settings) -> Engine:
     with progress_bars() as on_progress:
-        report = update_index(settings, on_progress=on_progress)
+        engine, report = open_updated_engine(settings, on_progress=on_progress)
     print_report(report)
-    engine = open_engine(settings)
-    engine.warm_up()
     return engine
 
 
