@@ -98,7 +98,7 @@ SETTINGS = (
     Setting("max_file_bytes", click.IntRange(min=1), MAX_FILE_BYTES, "Files over this size are not read.", "index"),
     Setting(
         "retrieval",
-        click.Choice([*Retrieval]),
+        click.Choice(Retrieval, case_sensitive=False),  # click goes by the members' names, which are capitals
         Retrieval.HYBRID,
         "Find passages by meaning and by words (hybrid), or by one of them.",
         "retrieval",

@@ -124,18 +124,19 @@ def _evaluate_judged(
     if reranked:
         searches.append(Search(f"reranked-{reranked}", Retrieval.HYBRID, reranked))
     as_set = Search("as set", settings.retrieval, settings.rerank)
+    # The search as it is set is mostly one of these, and need not be made twice.
+    same = next((one for one in searches if (one.retrieval, one.rerank) == (as_set.retrieval, as_set.rerank)), as_set)
     chosen = {query_id: judged.queries[query_id] for query_id in drawn(list(judged.queries), choices)}
     judged = Judged(chosen, {query_id: judged.qrels[query_id] for query_id in chosen})
     with closing(_engine(settings)) as engine:
         found: dict[str, Values] = {}
-        for search in searches:
+        for search in dict.fromkeys([*searches, same]):
             rankings = {
                 query_id: [corpus_id_of(one) for one in ranking] if is_corpus else ranking
                 for query_id, ranking in search_judged(engine, judged, search, watch=progress).items()
             }
             found[search.name] = measure_rankings(rankings, judged.qrels)
-            if (search.retrieval, search.rerank) == (as_set.retrieval, as_set.rerank):
-                found[as_set.name] = found[search.name]
+        found[as_set.name] = found[same.name]
         took_ms = time_search(engine, dict(islice(chosen.items(), _N_TIMED)), k=_K_TIMED)
         about = _about(engine)
     values = {

@@ -119,6 +119,15 @@ def test_a_beir_folder_is_indexed_once_and_searched_in_every_way(run, beir, tmp_
     assert not (tmp_path / "var" / "data").exists()
 
 
+@pytest.mark.parametrize(("settings", "alike"), [(("--retrieval", "words"), "words"), (("--rerank", "3"), None)])
+def test_the_search_as_it_is_set_is_told_whatever_it_is(run, beir, tmp_path, settings, alike):
+    result = run("small", "--resamples", "5", "--reranked", "2", "--json", "small.json", *settings)
+    assert result.exit_code == 0, result.output
+    values = report(tmp_path / "small.json")["values"]
+    assert values["nDCG@10"].keys() == {"q1", "q2"}
+    assert alike is None or values["nDCG@10"] == values[f"{alike} nDCG@10"]
+
+
 def test_trec_files_judge_the_documents_by_their_paths(run, tmp_path):
     write_files(tmp_path, {"topics.tsv": "1\tbridge opened\n", "qrels.txt": "1 0 bridge.md 1\n"})
     result = run("topics.tsv", "--qrels", "qrels.txt", "--resamples", "5", "--reranked", "0", "--json", "t.json")
