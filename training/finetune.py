@@ -1,11 +1,13 @@
-"""Train the span reader on the examples that `training.prepare` made, in two stages.
+"""Train the span reader on the examples that `training.prepare` made, in stages.
 
     python -m training.finetune broad --steps 1967 --hard-from 1737
     python -m training.finetune focus --steps 2200
+    python -m training.finetune again --steps 2400
 
 `broad` rises to a constant learning rate on everything there is; `focus` goes on from it, on Wikipedia and on
-questions made unanswerable, while the rate falls to nothing. A checkpoint is written every ten minutes and at the
-end, and a stage that is started again goes on from its own. Losses and dev scores are in `log.csv`.
+questions made unanswerable, while the rate falls to nothing; `again` goes on from the mean of such stages, with
+a short rise before the fall. A checkpoint is written every ten minutes and at the end, and a stage that is started
+again goes on from its own. Losses and dev scores are in `log.csv`.
 """
 
 from __future__ import annotations
@@ -37,33 +39,35 @@ _BATCH_TOKENS = 3072
 _SHORT_TOKENS, _LONG_TOKENS = 160, 256
 """Of a sequence. Away from Wikipedia a window around the answer will do, for speed."""
 _SHORT = ("reddit", "amazon", "policyqa")
-_WARM_UP_STEPS = 290
+_WARM_UP_STEPS = {"broad": 290, "focus": 0, "again": 100}
+_BEFORE = {"focus": "broad", "again": "average"}
+"""The checkpoint that a stage sets out from."""
+_EXAMPLES = {"broad": "broad", "focus": "focus", "again": "focus"}
 _CHECKPOINT_EVERY_S = 600
 _DEV_BATCH = 24
 
 
 def learning_rate(stage: str, step: int, n_steps: int, *, peak: float) -> float:
-    """Return the rate of a step: up and constant in the first stage, linear down in the second.
+    """Return the rate of a step: up and constant in the first stage, linear down in the others, up before where new.
 
     Source: Hu et al. 2024, https://arxiv.org/abs/2404.06395, section 4 (warm-up, stable, decay).
     """
-    if stage == "broad":
-        return peak * min((step + 1) / _WARM_UP_STEPS, 1.0)
-    return peak * (n_steps - step) / n_steps
+    rise = min((step + 1) / max(_WARM_UP_STEPS[stage], 1), 1.0)
+    return peak * (rise if stage == "broad" else min(rise, (n_steps - step) / n_steps))
 
 
-def tokenize_all(examples: Sequence[Example], folder: Path) -> list[Group]:
-    """Return the groups of all training examples, the same ones every time."""
-    rng = random.Random(_SEED)
+def tokenize_all(examples: Sequence[Example], folder: Path, seed: int) -> list[Group]:
+    """Return the groups of all training examples, the same ones for the same seed."""
+    rng = random.Random(seed)
     short, long = (PairMaker(folder, max_tokens=n) for n in (_SHORT_TOKENS, _LONG_TOKENS))
     return [tokenize(e, short if e.source.partition("/")[0] in _SHORT else long, rng) for e in examples]
 
 
-def make_plan(groups: Sequence[Group], n_steps: int) -> list[list[int]]:
+def make_plan(groups: Sequence[Group], n_steps: int, seed: int) -> list[list[int]]:
     """Return the batches of so many steps: epoch after epoch, each in an order of its own."""
     plan: list[list[int]] = []
     for epoch in count():
-        plan += batches(groups, max_tokens=_BATCH_TOKENS, seed=_SEED + epoch)
+        plan += batches(groups, max_tokens=_BATCH_TOKENS, seed=seed + epoch)
         if len(plan) >= n_steps:
             return plan[:n_steps]
     raise AssertionError  # count() has no end
@@ -106,11 +110,12 @@ class Trainer:
         path.with_suffix(".part").replace(path)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
+        """Go on from a checkpoint; of a mean of several there are the weights alone."""
         stored = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(stored["model"])
-        self.optimizer.load_state_dict(stored["optimizer"])
-        self.step = stored["step"]
+        if "optimizer" in stored:
+            self.optimizer.load_state_dict(stored["optimizer"])
+        self.step = stored.get("step", 0)
 
     def train(self, batch: Batch, rate: float) -> tuple[float, float]:
         """Take one step; return both losses."""
@@ -176,7 +181,7 @@ def _measures(
 
 
 @click.command()
-@click.argument("stage", type=click.Choice(["broad", "focus"]))
+@click.argument("stage", type=click.Choice(["broad", "focus", "again"]))
 @click.option("--steps", type=click.IntRange(min=1), required=True, help="Of this stage.")
 @click.option(
     "--folder",
@@ -187,22 +192,31 @@ def _measures(
 )
 @click.option("--rate", default=1.2e-4, show_default=True, help="Highest learning rate.")
 @click.option("--hard-from", type=int, help="Step after which weak questions count their best span alone.")
+@click.option("--seed", default=_SEED, show_default=True, help="Of the order, and of what is drawn.")
 @click.option("--dropout", default=0.0, show_default=True, help="Of hidden states.")
 @click.option("--dev-limit", default=800, show_default=True, help="Questions for the dev scores.")
 def main(
-    stage: str, *, steps: int, folder: Path, rate: float, hard_from: int | None, dropout: float, dev_limit: int
+    stage: str,
+    *,
+    steps: int,
+    folder: Path,
+    rate: float,
+    hard_from: int | None,
+    seed: int,
+    dropout: float,
+    dev_limit: int,
 ) -> None:
     """Train a STAGE, on a GPU where there is one."""
-    torch.manual_seed(_SEED)
+    torch.manual_seed(seed)
     encoder = embedded_folder()
     trainer = Trainer(SpanModel(encoder, dropout=dropout), "cuda" if torch.cuda.is_available() else "cpu", peak=rate)
-    checkpoint, before = folder / f"{stage}.pt", folder / "broad.pt"
+    checkpoint = folder / f"{stage}.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)
-    elif stage == "focus":
-        trainer.load(before)
+    elif stage in _BEFORE:
+        trainer.load(folder / f"{_BEFORE[stage]}.pt")
         trainer.step = 0
-    groups = tokenize_all(list(read_examples(folder / f"{stage}.jsonl")), encoder)
+    groups = tokenize_all(list(read_examples(folder / f"{_EXAMPLES[stage]}.jsonl")), encoder, seed)
     dev = list(read_examples(folder / "dev.jsonl"))
     dev = random.Random(1).sample(dev, min(dev_limit, len(dev)))
     began = saved = time.monotonic()
@@ -218,7 +232,7 @@ def main(
 
     with Progress() as progress:
         task = progress.add_task(stage, total=steps, completed=trainer.step)
-        for numbers in make_plan(groups, steps)[trainer.step :]:
+        for numbers in make_plan(groups, steps, seed)[trainer.step :]:
             is_hard = hard_from is not None and trainer.step > hard_from
             rate_now = learning_rate(stage, trainer.step, steps, peak=rate)
             since.add(*trainer.train(collate([groups[n] for n in numbers], is_hard=is_hard), rate_now))

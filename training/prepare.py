@@ -139,6 +139,8 @@ def focused(
     made_by_people: Sequence[Example],
     elsewhere: Sequence[Example],
     pool: WrongPassages,
+    *,
+    seed: int,
 ) -> list[Example]:
     """Return the examples of the second stage: is there an answer, when the passage is made to look like it?
 
@@ -146,7 +148,7 @@ def focused(
     wrong passage; an altered question or a bereft passage beside each of them where there is a way; those that
     people made unanswerable, three times in all; and six of ten of the others, so that nothing is forgotten.
     """
-    rng = random.Random(_SEED + 1)
+    rng = random.Random(seed + 1)
     chosen: list[Example] = rng.sample(elsewhere, len(elsewhere) * 6 // 10)
     for example in on_wikipedia:
         passage = example.passages[0]
@@ -180,9 +182,10 @@ def long_sentences(paragraphs: Iterable[str]) -> set[str]:
 @click.command()
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), default=Path("var/training"), show_default=True)
-def main(data: Path, output: Path) -> None:
+@click.option("--seed", default=_SEED, show_default=True, help="Of what is altered, and of which passages are wrong.")
+def main(data: Path, *, output: Path, seed: int) -> None:
     """Write the examples made from the data sets below DATA."""
-    rng = random.Random(_SEED)
+    rng = random.Random(seed)
     squad2 = list(squad_examples(data / "squad2-cs224n-dev" / "dev-v2.0.json", "squad2"))
     assert {title for title, _ in squad2} == {*TRAIN_ARTICLES, *DEV_ARTICLES, *TEST_ARTICLES}
     forbidden = long_sentences({e.passages[0].text for title, e in squad2 if title not in TRAIN_ARTICLES})
@@ -233,7 +236,9 @@ def main(data: Path, output: Path) -> None:
 
     train = [e for e in train if is_unseen(e)]
     rng.shuffle(train)
-    focus = [e for e in focused([*on_wikipedia, *covid], squad2_train, elsewhere, pools["wiki"]) if is_unseen(e)]
+    focus = [
+        e for e in focused([*on_wikipedia, *covid], squad2_train, elsewhere, pools["wiki"], seed=seed) if is_unseen(e)
+    ]
     output.mkdir(parents=True, exist_ok=True)
     write_examples(train, output / "broad.jsonl")
     write_examples(focus, output / "focus.jsonl")

@@ -119,3 +119,11 @@ def test_the_learning_rate_rises_and_stays_in_the_first_stage():
 def test_the_learning_rate_falls_to_nothing_in_the_second_stage():
     rates = [learning_rate("focus", step, 4, peak=1.0) for step in range(4)]
     assert rates == [1.0, 0.75, 0.5, 0.25]
+
+
+def test_the_learning_rate_rises_shortly_before_it_falls_where_a_stage_sets_out_from_a_mean():
+    rates = [learning_rate("again", step, 400, peak=1.0) for step in range(400)]
+    assert rates[0] == pytest.approx(1 / 100)
+    assert max(rates) < 1
+    assert rates[80:] == sorted(rates[80:], reverse=True)
+    assert rates[-1] == pytest.approx(1 / 400)
