@@ -476,10 +476,10 @@ class Database:
 
     def count_on(self, former: int) -> int:
         """Move the version past one that another index of the folder had; return it."""
-        with self._writing("restore") as connection:
+        with self._writing("count") as connection:
             if former >= self.index_version:
                 connection.execute(
-                    "INSERT INTO changes (index_version, at, action, doc_id) VALUES (?, '', 'restore', '')",
+                    "INSERT INTO changes (index_version, at, action, doc_id) VALUES (?, '', 'count', '')",
                     (former + 1,),
                 )
                 self._count(connection, 0)
