@@ -169,13 +169,13 @@ def _spans(database: Database) -> Finding:
     amiss: list[Amiss] = []
     n_passages = 0
     seen = set()
-    passages = database.passages_between(1, database.last_passage_id())
-    for doc_id, group in groupby(passages, key=lambda passage: passage.doc_id):
-        seen.add(doc_id)
-        own = list(group)
-        n_passages += len(own)
-        if found := misplaced(database.document(doc_id).text, own):
-            amiss.append(Amiss(doc_id, found))
+    with closing(database.passages_between(1, database.last_passage_id())) as passages:
+        for doc_id, group in groupby(passages, key=lambda passage: passage.doc_id):
+            seen.add(doc_id)
+            own = list(group)
+            n_passages += len(own)
+            if found := misplaced(database.document(doc_id).text, own):
+                amiss.append(Amiss(doc_id, found))
     amiss += [Amiss(known.doc_id, "no passages") for known in database.known() if known.doc_id not in seen]
     return _verdict("spans", amiss, f"{n_passages:,} passages in order, and every character is in one")
 

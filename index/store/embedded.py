@@ -234,9 +234,10 @@ class EmbeddedStore:
         vectors = self._derived.vectors.changed(net.removed, *_vectors(database, net.added))
         if net.removed:
             # See WordIndex: it ranks exactly only if nothing was ever deleted from it.
-            return _Derived(vectors, WordIndex(database.passages_between(1, database.last_passage_id())))
+            return _Derived(vectors, _words(database))
         for first, last in net.added:
-            self._derived.words.add(database.passages_between(first, last))
+            with closing(database.passages_between(first, last)) as passages:
+                self._derived.words.add(passages)
         return _Derived(vectors, self._derived.words)
 
     def _derive(self, database: Database) -> _Derived:
@@ -311,11 +312,15 @@ def _net(changes: Sequence[Change]) -> _Net:
 
 
 def _derive(database: Database) -> _Derived:
-    last = database.last_passage_id()
     return _Derived(
-        VectorIndex.build(*database.vectors_between(1, last)),
-        WordIndex(database.passages_between(1, last)),
+        VectorIndex.build(*database.vectors_between(1, database.last_passage_id())),
+        _words(database),
     )
+
+
+def _words(database: Database) -> WordIndex:
+    with closing(database.passages_between(1, database.last_passage_id())) as passages:
+        return WordIndex(passages)
 
 
 def _vectors(database: Database, ranges: Sequence[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
