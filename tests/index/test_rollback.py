@@ -21,7 +21,8 @@ from index.store import faults
 from index.store.database import Database
 from index.store.folder import current_database, note_version, noted_version, previous_database, writing
 from qa.composition import read_all_feedback
-from tests.standins import HashingEncoder, opened, update_with, write_files
+from qa.requests import check
+from tests.standins import HashingEncoder, build_engine, opened, update_with, write_files
 
 OTHER = HashingEncoder(salt="other")
 
@@ -325,6 +326,21 @@ def test_a_service_of_the_former_encoder_answers_on_and_follows_when_its_index_i
         assert store.refresh()
         with store.snapshot() as snapshot:
             assert "1990" in snapshot.document("a.txt").text
+
+
+def test_of_another_encoder_a_service_says_so_when_it_is_to_update_or_to_be_fresh_and_answers_otherwise(tmp_path):
+    files = {"a.txt": "The bridge opened in 1890."}
+    with closing(build_engine(tmp_path, files)) as engine:
+        before = engine.ask(check("When was the bridge opened?"))
+        update_with(OTHER, tmp_path / "documents", tmp_path / "index", rebuild=True)
+        with pytest.raises(EncoderMismatch, match="citespan index --rebuild"):
+            engine.update()
+        with pytest.raises(EncoderMismatch, match="started anew"):
+            engine.ask(check("When was the bridge opened?", fresh="strict"))
+        assert engine.ask(check("When was the bridge opened?")).answers == before.answers
+        roll_back(tmp_path / "index")
+        assert engine.update().n_changes == 0
+        assert engine.ask(check("When was the bridge opened?")).index_version > before.index_version
 
 
 def test_pruning_takes_nothing_from_a_service_that_answers_from_the_previous_index(root, tmp_path):
