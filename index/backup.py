@@ -33,9 +33,10 @@ from index.errors import (
     UnsupportedBackup,
     UnsupportedIndex,
 )
+from index.rollback import take_over, version_reached
 from index.store.connection import connect, copy_database, translated
 from index.store.database import Database
-from index.store.folder import current_database, is_database_name, new_database, note_version, switch_to, writing
+from index.store.folder import current_database, is_database_name, new_database, note_version, writing
 from index.store.schema import adopt
 
 FORMAT = 1
@@ -131,7 +132,8 @@ def back_up(folder: Path, target: Path, *, check_feedback: CheckFeedback) -> Man
 
 
 def restore(folder: Path, source: Path, *, check_feedback: CheckFeedback) -> Restored:
-    """Put a backup in the place of an index; a service that runs on it follows. What was there answers until then.
+    """Put a backup in the place of an index; a service that runs on it follows. What was there answers until then,
+    and is kept for a rollback.
 
     Feedback that was there is set aside, and never removed: it cannot be made again.
 
@@ -146,11 +148,11 @@ def restore(folder: Path, source: Path, *, check_feedback: CheckFeedback) -> Res
             path, feedback = new_database(folder), folder / f"feedback-{secrets.token_hex(8)}.new"
             try:
                 _take(read, manifest.database, manifest.sha256, path, source)
-                version = _adopted(path, manifest, source, former=_version_of(folder))
+                version = _adopted(path, manifest, source, former=version_reached(folder))
                 if manifest.feedback is not None:
                     _take(read, FEEDBACK, manifest.feedback, feedback, source)
                     _check_feedback_of(feedback, check_feedback)
-                switch_to(path)
+                take_over(path)
             except BaseException:
                 _discard(folder, path, feedback)
                 raise
@@ -290,14 +292,6 @@ def _adopted(path: Path, manifest: Manifest, source: Path, *, former: int) -> in
         raise DamagedBackup(
             f"the backup at {source} was damaged when it was made: restore another ({error})"
         ) from error
-
-
-def _version_of(folder: Path) -> int:
-    try:
-        with closing(Database(current_database(folder))) as database:
-            return database.index_version
-    except StoreError:  # it is what the backup is for
-        return 0
 
 
 def _check_feedback_of(path: Path, check_feedback: CheckFeedback) -> None:

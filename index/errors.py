@@ -40,6 +40,7 @@
     ├── InvalidEvaluationData     questions or articles to measure with are malformed
     ├── StoreError
     │   ├── NoIndex
+    │   ├── NoPreviousIndex       nothing to roll back to
     │   ├── DamagedIndex
     │   ├── EncoderMismatch
     │   ├── OtherCollection
@@ -305,6 +306,12 @@ class NoIndex(StoreError):
     """There is no index yet."""
 
     code = "index_missing"
+
+
+class NoPreviousIndex(StoreError):
+    """No index is kept that could be rolled back to."""
+
+    code = "index_previous_missing"
 
 
 class DamagedIndex(StoreError):

@@ -14,14 +14,15 @@ import numpy as np
 
 from index.collection import MAX_FILE_BYTES, SourceFile, Stamp, read_file
 from index.encoder import Encoder
-from index.errors import CitespanError, DamagedIndex, FileError, IndexNotWritable
+from index.errors import CitespanError, DamagedIndex, FileError
 from index.parsing import parse
 from index.passages import Cut, encoded_text
 from index.records import Filter, Passage
+from index.rollback import find_previous
 from index.store.connection import Connection
 from index.store.database import Database
 from index.store.embedded import EmbeddedStore
-from index.store.folder import current_database, leftovers, note_version, noted_version, writing
+from index.store.folder import clear, current_database, leftovers, note_version, noted_version, writing
 from index.store.schema import check_encoder
 from index.store.verification import Amiss, documents_amiss, state_amiss, structure_amiss
 from index.store.words import content_words
@@ -84,6 +85,7 @@ def examine(
             database.pin()
             yield from _of_database(database, open_encoder, n_encoded, max_file_bytes)
         yield _guarded("derived indexes", lambda: _derived(folder))
+    yield _guarded("previous", lambda: _previous(folder))
     yield _leftover(folder, path)
 
 
@@ -94,15 +96,9 @@ def repair(folder: Path) -> tuple[str, ...]:
         IndexBusy: Somebody is writing, so that what looks left over may be in use.
         StoreError: The index cannot be used or written.
     """
-    done = []
     with writing(folder), writing(folder, lock_name="feedback.lock"):
         path = current_database(folder)
-        for left in leftovers(folder):
-            try:
-                left.unlink()
-            except OSError as error:
-                raise IndexNotWritable(f"cannot remove {left}: {error.strerror}") from error
-            done.append(f"removed {left.name}")
+        done = [f"removed {removed.name}" for removed in clear(folder)]
         with suppress(CitespanError), closing(Database(path)) as database:  # what is wrong with it is a finding
             if noted_version(path) < database.index_version:
                 note_version(path, database.index_version)
@@ -173,13 +169,13 @@ def _spans(database: Database) -> Finding:
     amiss: list[Amiss] = []
     n_passages = 0
     seen = set()
-    passages = database.passages_between(1, database.last_passage_id())
-    for doc_id, group in groupby(passages, key=lambda passage: passage.doc_id):
-        seen.add(doc_id)
-        own = list(group)
-        n_passages += len(own)
-        if found := misplaced(database.document(doc_id).text, own):
-            amiss.append(Amiss(doc_id, found))
+    with closing(database.passages_between(1, database.last_passage_id())) as passages:
+        for doc_id, group in groupby(passages, key=lambda passage: passage.doc_id):
+            seen.add(doc_id)
+            own = list(group)
+            n_passages += len(own)
+            if found := misplaced(database.document(doc_id).text, own):
+                amiss.append(Amiss(doc_id, found))
     amiss += [Amiss(known.doc_id, "no passages") for known in database.known() if known.doc_id not in seen]
     return _verdict("spans", amiss, f"{n_passages:,} passages in order, and every character is in one")
 
@@ -283,9 +279,21 @@ def _spread(n: int, wanted: int) -> list[int]:
     return sorted({int(at) for at in np.linspace(0, n - 1, min(n, wanted))}) if n else []
 
 
+def _previous(folder: Path) -> Finding:
+    """Look at the index that is kept for a rollback; one that is damaged disturbs no answer."""
+    previous = find_previous(folder, is_checked=True)
+    if previous is None:
+        return Finding("previous", Result.SOUND, "none is kept for a rollback")
+    if previous.contents is None:
+        return Finding("previous", Result.LEFTOVER, f"no rollback: {previous.problem}; `citespan prune` removes it")
+    version, encoder = previous.contents.state.index_version, previous.contents.identity.encoder
+    told = f"version {version} by {encoder}, {previous.n_bytes:,} bytes: `citespan rollback` goes back to it"
+    return Finding("previous", Result.SOUND, told)
+
+
 def _leftover(folder: Path, database: Path) -> Finding:
     found = leftovers(folder)
     if not found:
-        return Finding("leftovers", Result.SOUND, f"nothing but {database.name} and what belongs to it")
+        return Finding("leftovers", Result.SOUND, f"nothing but {database.name}, the previous one and what is theirs")
     names = ", ".join(path.name for path in found)
     return Finding("leftovers", Result.LEFTOVER, f"{names}, unless a rebuild is under way: `citespan doctor --repair`")

@@ -34,6 +34,7 @@ from index.errors import FileError, FileTooLarge, OtherCollection, StoreError, U
 from index.parsing import FORMATS, parse
 from index.passages import PassageSettings, cut, encoded_text
 from index.records import Document
+from index.rollback import Contents, take_over, version_reached
 from index.store.database import Action, Database, NewPassage
 from index.store.faults import reached
 from index.store.folder import (
@@ -114,6 +115,21 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebuild:
+    """What a rebuild puts in the place of what.
+
+    Attributes:
+        former: The index in use, which is kept for a rollback; None where there is none that can be read.
+        encoder: What the new one's is opened by.
+        passages: How the new one is cut; into shorter passages where the encoder takes fewer tokens.
+    """
+
+    former: Contents | None
+    encoder: str
+    passages: PassageSettings
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateReport:
     """What an update did.
 
@@ -166,7 +182,8 @@ def update(
     Args:
         encoder_name: What to open the encoder by, noted in a new index.
         passages: How a new index is to be cut; an index there is keeps its own way.
-        rebuild: Make the index anew beside the old one, which answers until it is switched.
+        rebuild: Make the index anew beside the old one, which answers until it is switched, and is kept then for a
+            rollback.
         retry_failed: Read files again whose content could not be used, though they have not changed.
         on_progress: Called at the start, at the end, and whenever some passages are encoded.
 
@@ -189,12 +206,12 @@ def update(
             create_database(
                 path,
                 _new_identity(root, encoder, encoder_name, passages),
-                index_version=_former_version(folder),
+                index_version=version_reached(folder),
             )
             if not rebuild:
-                switch_to(path)
+                switch_to(path, previous=None)
         else:
-            remove_leftovers(path)
+            remove_leftovers(folder)
         database = Database(path)
         try:
             check_encoder(database.identity, name=encoder_name, fingerprint=encoder.fingerprint)
@@ -214,7 +231,7 @@ def update(
         note_version(path, version)
         reached("note.after")
         if rebuild:
-            switch_to(path)
+            take_over(path)
     report = run.report(version, time.perf_counter() - started)
     _log.info("update: %d changes, %d failed, version %d", report.n_changes, len(report.failed), version)
     return report
@@ -243,6 +260,15 @@ def preview(
         _is_moved(database, root)
         failed = {} if retry_failed else _failed_before(database)
         return make_plan(found, database.known(), failed=failed, max_file_bytes=max_file_bytes)
+
+
+def preview_rebuild(folder: Path, *, encoder_name: str, passages: PassageSettings = DEFAULT_PASSAGES) -> Rebuild:
+    """Return what a rebuild with these settings would put in the place of what."""
+    try:
+        with closing(Database(current_database(folder))) as database:
+            return Rebuild(Contents.of(database), encoder_name, passages)
+    except StoreError:  # it is what a rebuild is for
+        return Rebuild(None, encoder_name, passages)
 
 
 def make_plan(
@@ -314,15 +340,6 @@ def _new_identity(root: Path, encoder: Encoder, encoder_name: str, passages: Pas
         passages=replace(passages, max_tokens=min(passages.max_tokens, encoder.max_tokens)),
         root=str(root.resolve()),
     )
-
-
-def _former_version(folder: Path) -> int:
-    """Return the version of the index that is in use, 0 where there is none that can be read."""
-    try:
-        with closing(Database(current_database(folder))) as database:
-            return database.index_version
-    except StoreError:
-        return 0
 
 
 def _failed_before(database: Database) -> dict[str, FailedFile]:

@@ -37,16 +37,19 @@ from index.collection import Failure
 from index.errors import CitespanError, InputError, InvalidRequest
 from index.health import Result
 from index.health import repair as repair_index
+from index.passages import PassageSettings
 from index.records import Document, Span
+from index.rollback import Contents, Previous, find_previous, prune, roll_back
 from index.store.database import Database
 from index.store.folder import current_database
-from index.update import Plan, Progress, UpdateReport
+from index.update import Plan, Progress, Rebuild, UpdateReport
 from qa import wire
 from qa.composition import (
     examine_index,
     export_feedback,
     open_engine,
     preview_index,
+    preview_index_rebuild,
     read_all_feedback,
     update_index,
 )
@@ -136,7 +139,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print the A
 
 
 @command("index", "index")
-@click.option("--rebuild", is_flag=True, help="Make the index anew; the old one answers until the new one is whole.")
+@click.option("--rebuild", is_flag=True, help="Make the index anew; the old one answers until then, and is kept.")
 @click.option("--retry-failed", is_flag=True, help="Read unchanged files again whose content could not be used.")
 @click.option("--dry-run", is_flag=True, help="Tell what there is to do, and change nothing.")
 @_json_option
@@ -144,17 +147,23 @@ def index_command(settings: Settings, *, rebuild: bool, retry_failed: bool, dry_
     """Bring the index up to the documents, making it if there is none."""
     if dry_run:
         plan = preview_index(settings, rebuild=rebuild, retry_failed=retry_failed)
+        replaced = preview_index_rebuild(settings) if rebuild else None
         if as_json:
-            _print_json(wire.plan_json(plan))
-        else:
-            print_plan(plan)
+            _print_json({**wire.plan_json(plan), "rebuild": replaced and wire.rebuild_json(replaced)})
+            return
+        print_plan(plan)
+        if replaced:
+            _print_rebuild(replaced)
         return
     with progress_bars() as on_progress:
         report = update_index(settings, rebuild=rebuild, retry_failed=retry_failed, on_progress=on_progress)
     if as_json:
         _print_json(wire.report_json(report))
-    else:
-        print_report(report)
+        return
+    print_report(report)
+    previous = find_previous(settings.index) if rebuild else None
+    if previous:
+        click.echo(f"{_kept(previous)}: `citespan rollback` goes back to it, `citespan prune` removes it", err=True)
 
 
 @command("ask", "index", "retrieval", "answers")
@@ -235,8 +244,9 @@ def status(settings: Settings, *, files: bool, as_json: bool) -> None:
     with closing(Database(current_database(settings.index))) as database:
         found = Status.of(database, database.identity)
         documents = database.summaries() if files else []
+    previous = find_previous(settings.index)
     if as_json:
-        _print_json(wire.status_json(found))
+        _print_json({**wire.status_json(found), "previous": wire.previous_json(previous)})
         return
     console = _console()
     table = Table.grid(padding=(0, 2))
@@ -246,6 +256,8 @@ def status(settings: Settings, *, files: bool, as_json: bool) -> None:
     table.add_row("Index version", f"{found.index_version:,}")
     table.add_row("Compared with the folder", Text(found.state.reconciled_at or "not known"))
     table.add_row("Encoder", Text(found.encoder))
+    if previous:
+        table.add_row("Kept for a rollback", Text(_kept(previous)))
     failed = [failure for failure in found.failures if not failure.is_skipped]
     table.add_row("Could not be read", f"{len(failed):,}")
     table.add_row("Left out by rule", f"{len(found.failures) - len(failed):,}")
@@ -327,6 +339,42 @@ def restore_command(settings: Settings, *, source: Path) -> None:
     click.echo(f"Index version {restored.index_version}; `citespan index` brings it up to the documents", err=True)
     if restored.set_aside is not None:
         click.echo(f"The feedback that was here is in {restored.set_aside}", err=True)
+
+
+@command("rollback", "index")
+def rollback_command(settings: Settings) -> None:
+    """Let the index in use and the one before it change places; a running service follows."""
+    contents = roll_back(settings.index)
+    click.echo(f"Rolled back to the index {_described(contents)}", err=True)
+    click.echo(
+        f"Index version {contents.state.index_version}; `citespan index` brings it up to the documents", err=True
+    )
+    if settings.encoder not in (None, contents.identity.encoder):
+        click.echo(f"Give no other --encoder than its own any more; {settings.encoder} was given", err=True)
+
+
+@command("prune", "index")
+@_json_option
+def prune_command(settings: Settings, *, as_json: bool) -> None:
+    """Remove the index that is kept for a rollback, and all that was left over."""
+    removed = prune(settings.index)
+    if as_json:
+        _print_json(wire.removed_json(removed))
+        return
+    for file in removed:
+        click.echo(f"Removed {file.name}")
+    click.echo(f"Freed {sum(file.n_bytes for file in removed):,} bytes", err=True)
+
+
+def _kept(previous: Previous) -> str:
+    if previous.contents is None:
+        return f"none that can be used: {previous.problem}"
+    return f"the former index {_described(previous.contents)}, {previous.n_bytes:,} bytes"
+
+
+def _described(contents: Contents) -> str:
+    counts, when = contents.counts, contents.state.reconciled_at or "a time not known"
+    return f"of {when} by {contents.identity.encoder}: {counts.n_documents:,} documents, {counts.n_passages:,} passages"
 
 
 @citespan.group("feedback")
@@ -435,6 +483,24 @@ def print_plan(plan: Plan) -> None:
     n_bytes = sum(file.stamp.size for file in plan.to_encode)
     work = f"{len(plan.to_encode)} files ({n_bytes:,} bytes) to be read, and encoded where they say anything new"
     console.print(Text(f"{counts}; {work}. Nothing was changed."))
+
+
+def _print_rebuild(rebuild: Rebuild) -> None:
+    """Print what a rebuild would put in the place of what, after its plan."""
+    console, former = _console(), rebuild.former
+    if former is None:
+        console.print("There is no index that can be read: none is kept for a rollback.")
+    else:
+        console.print(Text(f"In use, and kept for `citespan rollback` then: the index {_described(former)}."))
+    was = f"{former.identity.encoder} > " if former else ""
+    console.print(Text(f"Encoder: {was}{rebuild.encoder}"))
+    was = f"{_sizes(former.identity.passages)} > " if former else ""
+    console.print(Text(f"Passages: {was}{_sizes(rebuild.passages)}, or fewer as the encoder takes them"))
+
+
+def _sizes(passages: PassageSettings) -> str:
+    of_them = f"{passages.context_tokens} of them context, {passages.overlap_tokens} repeated"
+    return f"{passages.max_tokens} tokens ({of_them})"
 
 
 def _print_changes(

@@ -14,7 +14,7 @@ from index.store.database import Database
 from index.store.embedded import EmbeddedStore
 from index.store.folder import current_database, has_index
 from index.store.schema import check_encoder
-from index.update import Plan, Progress, UpdateReport, preview, update
+from index.update import Plan, Progress, Rebuild, UpdateReport, preview, preview_rebuild, update
 from qa.engine import Engine, Source
 from qa.feedback_export import Export, export
 from qa.feedback_store import FeedbackStore
@@ -73,6 +73,11 @@ def preview_index(settings: Settings, *, rebuild: bool = False, retry_failed: bo
         retry_failed=retry_failed,
         max_file_bytes=settings.max_file_bytes,
     )
+
+
+def preview_index_rebuild(settings: Settings) -> Rebuild:
+    """Return what a rebuild would put in the place of what; no model is loaded for it."""
+    return preview_rebuild(settings.index, encoder_name=choose_encoder_name(settings, rebuild=True))
 
 
 def _update(

@@ -6,13 +6,16 @@ Keys may be added, never removed or changed. Offsets are Unicode code points.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from index.collection import Failure
 from index.health import Finding, Result
 from index.records import DocumentSummary, Hit, IndexState, Span
-from index.update import Plan, UpdateReport
+from index.rollback import Previous
+from index.store.folder import Removed
+from index.update import Plan, Rebuild, UpdateReport
 from qa.answering import Candidate, Place
 from qa.engine import ReaderStatus, Status
 from qa.feedback import Entry, Quoted
@@ -130,6 +133,38 @@ def report_json(report: UpdateReport) -> Json:
         "n_not_retried": report.n_not_retried,
         "index_version": report.index_version,
         "took_s": round(report.took_s, 3),
+    }
+
+
+def previous_json(previous: Previous | None) -> Json | None:
+    """Return what is kept for a rollback."""
+    if previous is None:
+        return None
+    contents = previous.contents
+    return {
+        "n_bytes": previous.n_bytes,
+        "encoder": contents and contents.identity.encoder,
+        "index_version": contents and contents.state.index_version,
+        "reconciled_at": contents and contents.state.reconciled_at,
+        "n_documents": contents and contents.counts.n_documents,
+        "n_passages": contents and contents.counts.n_passages,
+        "problem": previous.problem,
+    }
+
+
+def removed_json(removed: Sequence[Removed]) -> Json:
+    """Return what `citespan prune` removed."""
+    return {"removed": [asdict(file) for file in removed], "n_bytes": sum(file.n_bytes for file in removed)}
+
+
+def rebuild_json(rebuild: Rebuild) -> Json:
+    """Return what a rebuild would put in the place of what."""
+    former = rebuild.former
+    return {
+        "encoder": {"from": former and former.identity.encoder, "to": rebuild.encoder},
+        "passages": {"from": former and asdict(former.identity.passages), "to": asdict(rebuild.passages)},
+        "n_documents": former and former.counts.n_documents,
+        "n_passages": former and former.counts.n_passages,
     }
 
 

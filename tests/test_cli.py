@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner
 
-from index.store.folder import current_database
+from index.store.folder import current_database, previous_database
 from qa import cli, composition
 from qa.cli import citespan
 from qa.composition import open_engine
@@ -527,3 +527,79 @@ def test_an_index_is_backed_up_and_restored_from_the_shell(run, tmp_path):
         result = run("restore", source)
         assert (result.exit_code, result.stdout) == (1, "")
         assert f"[{code}]" in result.stderr
+
+
+def test_a_rebuild_says_that_the_former_index_is_kept_and_status_that_it_is(run):
+    run("index")
+    assert "Kept for a rollback" not in run("status").stdout
+    assert json.loads(run("status", "--json").stdout)["previous"] is None
+    result = run("index", "--rebuild")
+    assert re.search(
+        r"the former index of 20\d\d-\S+ by \S+: 2 documents, 2 passages, [\d,]+ bytes: `citespan rollback`",
+        result.stderr,
+    )
+    assert re.search(r"Kept for a rollback +the former index of 20", run("status").stdout)
+    previous = json.loads(run("status", "--json").stdout)["previous"]
+    assert (previous["n_documents"], previous["n_passages"], previous["problem"]) == (2, 2, "")
+    assert previous["n_bytes"] > 10_000
+
+
+def test_a_dry_run_of_a_rebuild_tells_what_is_put_in_the_place_of_what(run):
+    run("index", "--encoder", "former")
+    result = run("index", "--rebuild", "--dry-run", "--encoder", "another")
+    assert re.search(
+        r"\nIn use, and kept for `citespan rollback` then: the index of 20\S+ by former: 2 documents, 2 passages\.\n",
+        result.stdout,
+    )
+    assert "\nEncoder: former > another\nPassages: 88 tokens (48 of them context, 48 repeated) > 254 " in result.stdout
+    told = json.loads(run("index", "--rebuild", "--dry-run", "--json").stdout)["rebuild"]
+    assert told["encoder"] == {"from": "former", "to": "former"}
+    assert (told["passages"]["from"]["max_tokens"], told["n_documents"], told["n_passages"]) == (88, 2, 2)
+    assert json.loads(run("index", "--dry-run", "--json").stdout)["rebuild"] is None
+
+
+def test_a_dry_run_of_a_rebuild_of_what_cannot_be_read_says_that_nothing_is_kept(run, tmp_path):
+    run("index")
+    current_database(tmp_path / "var").write_bytes(b"garbage")
+    result = run("index", "--rebuild", "--dry-run", "--encoder", "another")
+    assert "none is kept for a rollback.\nEncoder: another\nPassages: 254 tokens" in result.stdout
+    assert json.loads(run("index", "--rebuild", "--dry-run", "--json").stdout)["rebuild"]["encoder"]["from"] is None
+
+
+def test_an_index_is_rebuilt_by_another_encoder_rolled_back_and_pruned_from_the_shell(run, monkeypatch):
+    monkeypatch.setattr(composition, "open_encoder", lambda name, **options: HashingEncoder(salt=name))
+    run("index", "--encoder", "former")
+    assert "[index_previous_missing]" in run("rollback").stderr
+    run("index", "--rebuild", "--encoder", "new")
+    result = run("rollback", CITESPAN_ENCODER="new")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert re.search(r"Rolled back to the index of 20\S+ by former: 2 documents, 2 passages\n", result.stderr)
+    assert "Give no other --encoder than its own any more; new was given" in result.stderr
+    assert run("index").exit_code == run("ask", "tower?").exit_code == 0
+    assert "[index_encoder_mismatch]" in run("ask", "tower?", "--encoder", "new").stderr
+    assert "any more" not in run("rollback").stderr
+    assert json.loads(run("status", "--json").stdout)["encoder"] == "new"
+    result = run("prune")
+    assert re.fullmatch(r"Removed index-\w{16}\.sqlite\n", result.stdout)
+    assert re.fullmatch(r"Freed [\d,]{5,} bytes\n", result.stderr)
+    assert json.loads(run("prune", "--json").stdout) == {"removed": [], "n_bytes": 0}
+    assert "[index_previous_missing]" in run("rollback").stderr
+    assert run("ask", "tower?").exit_code == 0
+
+
+def test_a_previous_index_that_cannot_be_used_is_told_and_stops_nothing(run, tmp_path):
+    run("index")
+    run("index", "--rebuild")
+    previous_database(tmp_path / "var").write_bytes(b"garbage")
+    assert re.search(r"Kept for a rollback +none that can be used: .* is damaged", run("status").stdout)
+    assert "is damaged" in json.loads(run("status", "--json").stdout)["previous"]["problem"]
+    result = run("rollback")
+    assert result.exit_code == 1
+    assert "[index_damaged]: nothing was rolled back: " in result.stderr
+    assert run("doctor").exit_code == run("ask", "tower?").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["rollback", "prune"])
+def test_without_an_index_there_is_nothing_to_roll_back_or_prune(run, command, tmp_path):
+    assert "[index_missing]" in run(command).stderr
+    assert not (tmp_path / "var").exists()

@@ -151,19 +151,35 @@ def test_what_another_process_writes_is_followed(tmp_path):
     with serving(tmp_path) as server:
         write_files(server.documents, {"canal.txt": "The Suez Canal was opened in 1869."})
         assert server.get("/api/v1/status")["n_documents"] == 2
-        subprocess.run(
-            [
-                Path(sys.executable).with_name("citespan"),
-                "index",
-                "--documents",
-                server.documents,
-                "--index",
-                tmp_path / "index",
-            ],
-            check=True,
-            capture_output=True,
-        )
+        citespan("index", server, tmp_path)
         assert until(lambda: server.get("/api/v1/status")["n_documents"] == 3)
+
+
+def test_a_rebuild_and_a_rollback_by_another_process_are_followed(tmp_path):
+    with serving(tmp_path) as running:
+
+        def served():
+            return running.get("/api/v1/search?query=Suez%20Canal&k=1")
+
+        write_files(running.documents, {"canal.txt": "The Suez Canal was opened in 1869."})
+        versions = [served()["index_version"]]
+        citespan("index", running, tmp_path, "--rebuild")
+        assert until(lambda: "1869" in served()["hits"][0]["text"])
+        versions.append(served()["index_version"])
+        for is_there in (False, True):
+            citespan("rollback", running, tmp_path)
+            assert until(lambda there=is_there: ("1869" in served()["hits"][0]["text"]) is there)
+            versions.append(served()["index_version"])
+        citespan("prune", running, tmp_path)
+        assert "1869" in served()["hits"][0]["text"]
+    assert versions == sorted(set(versions))
+
+
+def citespan(command, server, folder, *flags):
+    """Run a command on the index of a server, in a process of its own."""
+    program = [Path(sys.executable).with_name("citespan"), command, *flags]
+    program += ["--documents", server.documents, "--index", folder / "index"]
+    subprocess.run(program, check=True, capture_output=True)
 
 
 def test_a_port_that_is_taken_is_a_clear_error(server, tmp_path):

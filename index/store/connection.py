@@ -14,6 +14,9 @@ Connection: TypeAlias = sqlite3.Connection
 
 _BUSY_TIMEOUT_S = 10.0
 
+REMEDY = ": make it anew with `citespan index --rebuild`"
+"""What ends the message of an index that cannot be used."""
+
 
 def connect(path: Path, *, mode: Literal["rw", "rwc"]) -> Connection:
     """Return a connection that threads may share by taking turns, in autocommit mode.
@@ -76,4 +79,4 @@ def _as_store_error(error: sqlite3.Error, path: Path) -> StoreError:
 
 def damage(path: Path, what: str) -> str:
     """Return the message of a `DamagedIndex`."""
-    return f"the index at {path} is damaged ({what}): make it anew with `citespan index --rebuild`"
+    return f"the index at {path} is damaged ({what}){REMEDY}"

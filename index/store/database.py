@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -254,8 +254,11 @@ class Database:
             raise DamagedIndex(damage(self.path, "passages are missing"))
         return found
 
-    def passages_between(self, first: int, last: int) -> Iterator[Passage]:
-        """Yield the passages whose ids are in [first, last], in the order of their ids."""
+    def passages_between(self, first: int, last: int) -> Generator[Passage]:
+        """Yield the passages whose ids are in [first, last], in the order of their ids.
+
+        Other threads wait until it is at its end, or closed: who may leave it before closes it.
+        """
         with self._using() as connection:
             rows = connection.execute(f"{_PASSAGE} WHERE passage_id BETWEEN ? AND ? ORDER BY passage_id", (first, last))
             yield from self._with_text(connection, rows)
@@ -476,10 +479,10 @@ class Database:
 
     def count_on(self, former: int) -> int:
         """Move the version past one that another index of the folder had; return it."""
-        with self._writing("restore") as connection:
+        with self._writing("count") as connection:
             if former >= self.index_version:
                 connection.execute(
-                    "INSERT INTO changes (index_version, at, action, doc_id) VALUES (?, '', 'restore', '')",
+                    "INSERT INTO changes (index_version, at, action, doc_id) VALUES (?, '', 'count', '')",
                     (former + 1,),
                 )
                 self._count(connection, 0)

@@ -141,11 +141,15 @@ class _Derived(NamedTuple):
 class EmbeddedStore:
     """See `index.store.protocol.PassageStore`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, like: Identity | None = None) -> None:
         """Open the index in a folder, and derive what is searched from it.
+
+        Args:
+            like: Of an index whose encoder has to have made this one too.
 
         Raises:
             NoIndex: There is none.
+            EncoderMismatch: Another encoder made it than one that it was to be like.
             StoreError: It cannot be used; the kinds are those of `Database`.
         """
         self._folder = folder
@@ -157,6 +161,8 @@ class EmbeddedStore:
         self._watcher = Database(self._path)
         self._derived: _Derived | None = None
         try:
+            if like is not None:
+                check_encoder(self.identity, name=like.encoder, fingerprint=like.fingerprint)
             self._generation = self._next_generation()
         except BaseException:
             self._watcher.close()
@@ -228,9 +234,10 @@ class EmbeddedStore:
         vectors = self._derived.vectors.changed(net.removed, *_vectors(database, net.added))
         if net.removed:
             # See WordIndex: it ranks exactly only if nothing was ever deleted from it.
-            return _Derived(vectors, WordIndex(database.passages_between(1, database.last_passage_id())))
+            return _Derived(vectors, _words(database))
         for first, last in net.added:
-            self._derived.words.add(database.passages_between(first, last))
+            with closing(database.passages_between(first, last)) as passages:
+                self._derived.words.add(passages)
         return _Derived(vectors, self._derived.words)
 
     def _derive(self, database: Database) -> _Derived:
@@ -243,17 +250,18 @@ class EmbeddedStore:
                 checked.result()  # damage explains every other error
 
     def _reopen(self) -> None:
-        """Take up the database that a rebuild has switched to.
+        """Take up the database that a rebuild, a restore or a rollback has switched to.
 
         Raises:
             EncoderMismatch: Another encoder made it; the questions of this process are encoded otherwise.
         """
-        fresh = EmbeddedStore(self._folder)
         try:
-            check_encoder(fresh.identity, name=self.identity.encoder, fingerprint=self.identity.fingerprint)
+            fresh = EmbeddedStore(self._folder, like=self.identity)
         except EncoderMismatch as error:
-            fresh.close()
-            raise EncoderMismatch(f"{error}; a running service has to be started anew") from error
+            raise EncoderMismatch(
+                f"{error}, or with `citespan rollback` go back to the one before; a running service has to be started "
+                "anew to follow, and answers from the former index until then"
+            ) from error
         self._watcher.close()
         self._path, self._watcher, self._derived = fresh._path, fresh._watcher, fresh._derived
         self._is_settled = False
@@ -304,11 +312,15 @@ def _net(changes: Sequence[Change]) -> _Net:
 
 
 def _derive(database: Database) -> _Derived:
-    last = database.last_passage_id()
     return _Derived(
-        VectorIndex.build(*database.vectors_between(1, last)),
-        WordIndex(database.passages_between(1, last)),
+        VectorIndex.build(*database.vectors_between(1, database.last_passage_id())),
+        _words(database),
     )
+
+
+def _words(database: Database) -> WordIndex:
+    with closing(database.passages_between(1, database.last_passage_id())) as passages:
+        return WordIndex(passages)
 
 
 def _vectors(database: Database, ranges: Sequence[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -34,8 +34,15 @@ POINTS = (
     "switch.replaced",
     "leftover.removing",
     "switch.after",
+    "rollback.checked",
+    "count.begun",
+    "count.before_commit",
+    "count.after_commit",
+    "rollback.noted",
+    "clear.removing",
+    "prune.after",
 )
-"""Every place, in the order of an update. Those of transactions are named for what these do."""
+"""Every place, in the order of an update, a rollback, pruning. Those of transactions are named for what these do."""
 
 _hook: Callable[[str], None] | None = None
 

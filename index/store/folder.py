@@ -1,7 +1,8 @@
-"""The folder of an index: which of its database files is the current one, and who may write.
+"""The folder of an index: which of its database files is the current one, which the previous, and who may write.
 
-A rebuild writes another file and switches by replacing the small file `current`. No database is ever
-written over, for SQLite would take the write-ahead log beside it for the new file's own.
+A rebuild writes another file and switches by replacing the small file `current`. Its first line names the database in
+use, its second, if there is one, the database that is kept for a rollback: both change in one step. No database is
+ever written over, for SQLite would take the write-ahead log beside it for the new file's own.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from index.errors import DamagedIndex, IndexBusy, IndexNotWritable, NoIndex
+from index.errors import DamagedIndex, IndexBusy, IndexNotWritable, NoIndex, NoPreviousIndex
 from index.store.faults import reached
 
 _log = logging.getLogger(__name__)
@@ -28,6 +31,23 @@ _STAGED_NOTE = "version.new"
 # Most updates are over in less: a second one, on demand while watching, need not be refused.
 _PATIENCE_S = 5.0
 _NAME = re.compile(r"index-[0-9a-f]{16}\.sqlite")
+# A version that a damaged note names must not be one that SQLite cannot count on from.
+_NOTED = re.compile(r"(index-[0-9a-f]{16}\.sqlite) ([0-9]{1,15})")
+
+
+class _Named(NamedTuple):
+    """What the pointer names; "" for nothing."""
+
+    current: str
+    previous: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A file that was removed, and its size."""
+
+    name: str
+    n_bytes: int
 
 
 def current_database(folder: Path) -> Path:
@@ -37,16 +57,44 @@ def current_database(folder: Path) -> Path:
         NoIndex: There is none yet.
         DamagedIndex: The folder does not say which.
     """
-    try:
-        name = (folder / _POINTER).read_bytes().decode("ascii", "replace").strip()
-    except OSError as error:
-        raise NoIndex(f"no index in {folder}: make one with `citespan index`") from error
+    name = _named(folder).current
     if not (_NAME.fullmatch(name) and (folder / name).is_file()):
         raise DamagedIndex(
             f"{folder / _POINTER} names no database that is there ({name[:40]!r}): "
             "make the index anew with `citespan index --rebuild`"
         )
     return folder / name
+
+
+def previous_database(folder: Path) -> Path:
+    """Return the path of the database that is kept for a rollback.
+
+    Raises:
+        NoIndex: There is no index at all.
+        NoPreviousIndex: None is kept.
+        DamagedIndex: The folder names one that is not there.
+    """
+    name = _named(folder).previous
+    if not name:
+        raise NoPreviousIndex(
+            f"{folder} keeps no previous index: a rebuild or a restore keeps the one that it replaces, until "
+            "`citespan prune`"
+        )
+    if not (_NAME.fullmatch(name) and (folder / name).is_file()):
+        raise DamagedIndex(
+            f"{folder / _POINTER} names no previous database that is there ({name[:40]!r}); the index in use needs "
+            "none, and `citespan prune` forgets it"
+        )
+    return folder / name
+
+
+def _named(folder: Path) -> _Named:
+    try:
+        text = (folder / _POINTER).read_bytes().decode("ascii", "replace")
+    except OSError as error:
+        raise NoIndex(f"no index in {folder}: make one with `citespan index`") from error
+    current, _, previous = text.partition("\n")
+    return _Named(current.strip(), previous.strip())
 
 
 def has_index(folder: Path) -> bool:
@@ -64,14 +112,26 @@ def is_database_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def switch_to(database: Path) -> None:
-    """Make a database the current one, in one step that a crash cannot halve, and remove the others."""
+def switch_to(database: Path, *, previous: Path | None) -> None:
+    """Make a database the current one, keep another as the previous one, and remove the rest."""
+    point_to(database, previous=previous)
+    remove_leftovers(database.parent)
+    reached("switch.after")
+
+
+def point_to(database: Path, *, previous: Path | None) -> None:
+    """Name the current database and the previous one, in one step that a crash cannot halve.
+
+    Raises:
+        IndexNotWritable: The operating system refuses.
+    """
     folder = database.parent
+    names = [path.name for path in (database, previous) if path is not None]
     staged = folder / _STAGED
     reached("switch.before")
     try:
         with staged.open("w", encoding="ascii") as stream:
-            stream.write(database.name + "\n")
+            stream.writelines(f"{name}\n" for name in names)
             stream.flush()
             os.fsync(stream.fileno())
         reached("switch.staged")
@@ -80,17 +140,16 @@ def switch_to(database: Path) -> None:
     except OSError as error:
         raise IndexNotWritable(f"cannot write {folder / _POINTER}: {error.strerror}") from error
     reached("switch.replaced")
-    remove_leftovers(database)
-    reached("switch.after")
 
 
-def remove_leftovers(current: Path) -> None:
-    """Remove the other databases of the folder, and a pointer and a note that were never put in place.
+def remove_leftovers(folder: Path) -> None:
+    """Remove the databases that the pointer does not name, and a pointer and a note that were never put in place.
 
     They are what a rebuild leaves that was cut short, or one whose switch was. For the writer alone.
     """
-    for path in current.parent.iterdir():
-        if path.name in (_STAGED, _STAGED_NOTE) or _is_other_database(path, current):
+    named = _named(folder)
+    for path in folder.iterdir():
+        if path.name in (_STAGED, _STAGED_NOTE) or _is_unnamed_database(path, named):
             reached("leftover.removing")
             # Windows keeps files that a process has open; the next update tries again.
             with suppress(OSError):
@@ -108,27 +167,54 @@ def _sync(folder: Path) -> None:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """Return files that nothing points to: databases that are not current, and what was never moved to its place.
+    """Return files that nothing points to: databases that are not named, and what was never moved to its place.
 
     While somebody writes, theirs are among them.
+
+    Raises:
+        NoIndex, DamagedIndex: As `current_database`.
     """
-    current = current_database(folder)
-    return [path for path in sorted(folder.iterdir()) if path.suffix == ".new" or _is_other_database(path, current)]
+    current_database(folder)
+    named = _named(folder)
+    return [path for path in sorted(folder.iterdir()) if path.suffix == ".new" or _is_unnamed_database(path, named)]
 
 
-def _is_other_database(path: Path, current: Path) -> bool:
-    """Return whether a file is a database, or of one, that is not the current one."""
-    return _NAME.match(path.name) is not None and not path.name.startswith(current.name)
+def clear(folder: Path) -> tuple[Removed, ...]:
+    """Remove all `leftovers`; return what they were. For who holds the lock of the index and that of the feedback.
+
+    Raises:
+        IndexNotWritable: The operating system refuses.
+        NoIndex, DamagedIndex: As `current_database`.
+    """
+    removed = []
+    for left in leftovers(folder):
+        reached("clear.removing")
+        try:
+            n_bytes = left.stat().st_size
+            left.unlink()
+        except OSError as error:
+            raise IndexNotWritable(f"cannot remove {left}: {error.strerror}") from error
+        removed.append(Removed(left.name, n_bytes))
+    return tuple(removed)
+
+
+def _is_unnamed_database(path: Path, named: _Named) -> bool:
+    """Return whether a file is a database, or of one, that the pointer does not name."""
+    found = _NAME.match(path.name)
+    return found is not None and found[0] not in named
 
 
 def note_version(database: Path, index_version: int) -> None:
     """Note beside a database which version it has reached.
 
-    What is only in a write-ahead log is lost with it, and SQLite takes what is left for all there was.
+    What is only in a write-ahead log is lost with it, and SQLite takes what is left for all there was. What is noted of
+    other databases that are there is kept.
     """
-    staged = database.parent / _STAGED_NOTE
+    folder, staged = database.parent, database.parent / _STAGED_NOTE
+    noted = {name: version for name, version in noted_versions(folder).items() if (folder / name).exists()}
+    noted[database.name] = index_version
     try:
-        staged.write_text(f"{database.name} {index_version}\n", encoding="ascii")
+        staged.write_text("".join(f"{name} {version}\n" for name, version in noted.items()), encoding="ascii")
         reached("note.staged")
         staged.replace(database.parent / _NOTE)
     except OSError as error:
@@ -137,11 +223,16 @@ def note_version(database: Path, index_version: int) -> None:
 
 def noted_version(database: Path) -> int:
     """Return a version that a database has reached for certain; 0 where none is noted."""
+    return noted_versions(database.parent).get(database.name, 0)
+
+
+def noted_versions(folder: Path) -> dict[str, int]:
+    """Return the versions that databases have reached for certain, by their names."""
     try:
-        name, version = (database.parent / _NOTE).read_text(encoding="ascii").split()
-        return int(version) if name == database.name else 0
-    except (OSError, ValueError):
-        return 0
+        lines = (folder / _NOTE).read_bytes().decode("ascii", "replace").split("\n")
+    except OSError:
+        return {}
+    return {found[1]: int(found[2]) for line in lines if (found := _NOTED.fullmatch(line))}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from index.errors import DamagedIndex, EncoderMismatch, UnsupportedIndex
 from index.passages import PassageSettings
-from index.store.connection import Connection, connect, damage, translated
+from index.store.connection import REMEDY, Connection, connect, damage, translated
 from index.store.digests import settings_digest, state_of
 from index.store.faults import reached
 from index.store.protocol import Identity
@@ -158,8 +158,7 @@ def read_identity(connection: Connection, path: Path) -> Identity:
     found = meta.get("format")
     if found != FORMAT:
         raise UnsupportedIndex(
-            f"the index at {path} has format {found}, and this version of Citespan reads {FORMAT}: "
-            "make it anew with `citespan index --rebuild`"
+            f"the index at {path} has format {found}, and this version of Citespan reads {FORMAT}{REMEDY}"
         )
     try:
         if settings_digest(_sealed(meta)) != meta["seal"]:

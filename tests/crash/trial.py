@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,13 +14,14 @@ from random import Random
 import numpy as np
 
 from index.collection import Failure
-from index.errors import FileError, NoIndex
+from index.errors import FileError, NoIndex, NoPreviousIndex
 from index.parsing import FORMATS, parse
 from index.passages import PassageSettings, cut, encoded_text
 from index.records import Filter
+from index.rollback import roll_back
 from index.store.database import Database
 from index.store.embedded import EmbeddedStore
-from index.store.folder import current_database, has_index
+from index.store.folder import current_database, has_index, previous_database
 from tests.crash.edits import Files, carry_out, foreseen, random_content, random_edit, read_files, root_of
 from tests.crash.writer import Order, Round, Writer, read_journal
 from tests.standins import HashingEncoder, opened, update_with
@@ -37,11 +38,23 @@ _FIRST_KILLS = (
     "switch.before",
     "switch.staged",
     "switch.replaced",
+    "count.after_commit",
 )
 
 
-_COMMANDS = {"update": 6, "rebuild": 3, "checkpoint": 1}
+COMMANDS = {"update": 6, "rebuild": 3, "rollback": 2, "prune": 1, "checkpoint": 1}
 """How often each is drawn."""
+
+# Which edits or commands a point is come to by, where it is not named for them.
+_COMES_BY = {
+    "create": "rebuild",
+    "switch": "rebuild",
+    "leftover": "rebuild",
+    "count": "rollback",
+    "clear": "prune",
+    "root": "move",
+    "replace": "write",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +68,14 @@ class Indexed:
 
 
 Index = dict[str, Indexed]
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What the index in use says, and the one that is kept for a rollback; None where none is."""
+
+    current: Index
+    previous: Index | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +100,9 @@ def run_trial(writer: Writer, home: Path, *, point: str | None, after_s: float, 
         for _ in range(rng.randint(2, 8)):
             carry_out(random_edit(rng), home)
         update_with(HashingEncoder(), root_of(home), home / "index")
+        if rng.random() < 0.5:
+            carry_out(random_edit(rng), home)
+            update_with(HashingEncoder(), root_of(home), home / "index", rebuild=True)
     files, before = read_files(home), observed(home / "index")
     lives = _lives(home, point, after_s, rng)
     with ExitStack() as readers:
@@ -128,19 +152,17 @@ def _lives(home: Path, point: str | None, after_s: float, rng: Random) -> list[O
 
 def _rounds(rng: Random, *, n_rounds: int, favoured: str = "") -> list[Round]:
     """Return rounds in which what is favoured, if it is an edit or a command, comes often."""
-    if favoured in ("create", "switch", "leftover"):
-        favoured = "rebuild"
-    favoured = {"root": "move", "replace": "write"}.get(favoured, favoured)
-    weights = [8 if command == favoured else weight for command, weight in _COMMANDS.items()]
+    favoured = _COMES_BY.get(favoured, favoured)
+    weights = [8 if command == favoured else weight for command, weight in COMMANDS.items()]
     rounds = []
     for number in range(n_rounds):
         edits = [random_edit(rng, kind=favoured if rng.random() < 0.5 else None) for _ in range(rng.randint(2, 6))]
-        command = rng.choices(list(_COMMANDS), weights)[0] if number else "update"
+        command = rng.choices(list(COMMANDS), weights)[0] if number else "update"
         rounds.append(Round(edits, command))
     return rounds
 
 
-def _check_life(home: Path, order: Order, files: Files, before: Index, live: EmbeddedStore | None) -> list[str]:
+def _check_life(home: Path, order: Order, files: Files, before: Folder, live: EmbeddedStore | None) -> list[str]:
     """Return what is wrong with the index that a writer left; `files` and `before` are of before its life."""
     phase, number, version, command = "done", -1, 0, ""
     after = before
@@ -150,31 +172,46 @@ def _check_life(home: Path, order: Order, files: Files, before: Index, live: Emb
         if phase == "writing":
             for edit in edits:
                 files = foreseen(edit, files)
-            if command != "checkpoint":
-                after = expected(files)
+            after = _after(command, files, before)
         elif phase == "done":
             before, version = after, int(rest[0])
     try:
         found = observed(home / "index")
-        problems = _check_opening(home / "index", found, version)
+        problems = _check_opening(home / "index", found.current, version)
     except NoIndex:
         # The first one is not there before it was switched to.
-        return [f"no index after {phase} {number}"] if version or before else []
+        return [f"no index after {phase} {number}"] if version or before.current else []
     if phase != "writing":
         if found != before:
-            problems.append(f"{phase} {number}: not what was committed: {_difference(found, before)}")
-    elif command == "rebuild":
-        if found not in (before, after):
-            problems.append(f"rebuild {number}: neither the old index nor the new one")
-    else:
-        problems += _check_documents(found, before, after)
+            told = _difference(found.current, before.current)
+            problems.append(f"{phase} {number}: not what was committed: {told}")
+    elif command == "update":
+        problems += _check_documents(found.current, before.current, after.current)
+        if found.previous != before.previous:
+            problems.append(f"update {number}: another index is kept for a rollback")
+    elif found not in (before, after):
+        problems.append(f"{command} {number}: neither what was there before nor what was to be")
     if live is not None:
         live.refresh()
         with live.snapshot() as snapshot:
             served = {summary.doc_id: snapshot.document(summary.doc_id).text for summary in snapshot.summaries()}
-        if served != {doc_id: document.text for doc_id, document in found.items()}:
+        if served != {doc_id: document.text for doc_id, document in found.current.items()}:
             problems.append("a reader that was open sees something else than one that opens now")
     return problems
+
+
+def _after(command: str, files: Files, before: Folder) -> Folder:
+    """Return what has to be there after a command."""
+    match command:
+        case "rebuild":
+            return Folder(expected(files), before.current)
+        case "rollback" if before.previous is not None:
+            return Folder(before.previous, before.current)
+        case "prune":
+            return Folder(before.current, None)
+        case "update":
+            return Folder(expected(files), before.previous)
+    return before
 
 
 def _check_documents(found: Index, before: Index, after: Index) -> list[str]:
@@ -227,7 +264,7 @@ def check_mended(home: Path) -> list[str]:
     """Return in what an index differs from a full build, after an update; and what lies about."""
     update_with(HashingEncoder(), root_of(home), home / "fresh")
     folder, problems = home / "index", []
-    mended, fresh = observed(folder), observed(home / "fresh")
+    mended, fresh = observed(folder).current, observed(home / "fresh").current
     if mended != fresh:
         problems.append(f"not what a full build gives: {_difference(mended, fresh)}")
     if expected(read_files(home)) != fresh:
@@ -242,13 +279,35 @@ def check_mended(home: Path) -> list[str]:
     ):
         problems.append("other scores than a full build's")
     wanted = {"current", "version", "write.lock", current_database(folder).name}
-    names = {path.name for path in folder.iterdir()}
+    with suppress(NoPreviousIndex):
+        wanted.add(previous_database(folder).name)
+        problems += _check_previous(home)
+    names = {path.name for path in folder.iterdir()} - {"feedback.lock"}
     if names != wanted:
         problems.append(f"left over: {sorted(names ^ wanted)}")
     with closing(sqlite3.connect(current_database(folder))) as connection:
         if connection.execute("SELECT count(*) FROM pending").fetchone() != (0,):
             problems.append("vectors are kept for a document that is whole or gone")
     return problems
+
+
+def _check_previous(home: Path) -> list[str]:
+    """Return what is wrong with the index that is kept for a rollback, by rolling back to it and back again."""
+    folder, problems = home / "index", []
+    before = observed(folder)
+    for there in (Folder(before.previous or {}, before.current), before):
+        former = _version(folder)
+        roll_back(folder)
+        if observed(folder) != there:
+            problems.append("a rollback gives another index than the one that was kept")
+        if _version(folder) <= former:
+            problems.append("a rollback gives a version that there was already")
+    return problems
+
+
+def _version(folder: Path) -> int:
+    with closing(Database(current_database(folder))) as database:
+        return database.index_version
 
 
 def _failures(folder: Path) -> list[Failure]:
@@ -269,16 +328,23 @@ def _rankings(folder: Path) -> list[list[tuple[str, int, float]]]:
     return rankings
 
 
-def observed(folder: Path) -> Index:
-    """Return what an index says, read past our own code; {} where there is none.
+def observed(folder: Path) -> Folder:
+    """Return what the indexes of a folder say, read past our own code.
 
     Raises:
-        AssertionError: SQLite finds the file damaged.
+        AssertionError: SQLite finds a file damaged.
     """
     try:
-        path = current_database(folder)
+        current = _read(current_database(folder))
     except NoIndex:
-        return {}
+        return Folder({}, None)
+    try:
+        return Folder(current, _read(previous_database(folder)))
+    except NoPreviousIndex:
+        return Folder(current, None)
+
+
+def _read(path: Path) -> Index:
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []

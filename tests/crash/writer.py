@@ -15,13 +15,15 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
 import index.update as index_update
+from index.errors import NoPreviousIndex
+from index.rollback import prune, roll_back
 from index.store import faults
 from index.store.database import Database
 from index.store.folder import current_database
@@ -32,7 +34,7 @@ _ROOT = Path(__file__).parent.parent.parent
 
 
 class Round(NamedTuple):
-    """Edits, and what is done to the index after them: "update", "rebuild" or "checkpoint"."""
+    """Edits, and what is done to the index after them: one of `tests.crash.trial.COMMANDS`."""
 
     edits: Sequence[Edit]
     command: str
@@ -144,14 +146,24 @@ def _live(order: Order) -> None:
             for edit in edits:
                 carry_out(edit, home)
             note("writing", number)
-            if command == "checkpoint":
-                with closing(Database(current_database(home / "index"))) as database:
-                    database.checkpoint()
-                    version = database.index_version
-            else:
-                report = update_with(HashingEncoder(), root_of(home), home / "index", rebuild=command == "rebuild")
-                version = report.index_version
-            note("done", number, version)
+            _carry_out_command(command, home)
+            with closing(Database(current_database(home / "index"))) as database:
+                note("done", number, database.index_version)
+
+
+def _carry_out_command(command: str, home: Path) -> None:
+    folder = home / "index"
+    match command:
+        case "checkpoint":
+            with closing(Database(current_database(folder))) as database:
+                database.checkpoint()
+        case "rollback":
+            with suppress(NoPreviousIndex):
+                roll_back(folder)
+        case "prune":
+            prune(folder)
+        case _:
+            update_with(HashingEncoder(), root_of(home), folder, rebuild=command == "rebuild")
 
 
 def _killing(point: str, nth: int) -> Callable[[str], None]:

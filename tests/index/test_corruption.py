@@ -17,9 +17,10 @@ from index.collection import MAX_FILE_BYTES
 from index.errors import CitespanError, DamagedIndex
 from index.health import Result, examine
 from index.records import Filter
+from index.rollback import roll_back
 from index.store.database import Database
 from index.store.embedded import EmbeddedStore
-from index.store.folder import current_database
+from index.store.folder import current_database, previous_database
 from qa.engine import Engine, Source
 from qa.feedback_store import FeedbackStore
 from qa.requests import check
@@ -92,12 +93,19 @@ def replace_by(name, content, folder):
     (folder / name).write_bytes(content)
 
 
-def shown(name):
-    return "index-….sqlite" + name[len("index-0123456789abcdef.sqlite") :] if name.startswith("index-") else name
+def shown(path):
+    """What a file of an index's folder is called in the table: a database not by its random name."""
+    if not path.name.startswith("index-"):
+        return path.name
+    previous = path.name.startswith(previous_database(path.parent).name)
+    return f"index-….sqlite{path.name[len('index-0123456789abcdef.sqlite') :]}{' (previous)' if previous else ''}"
 
 
 class Indexes:
-    """A sound index at rest, one whose writer was killed with its log still needed, and two of other documents."""
+    """A sound index at rest, one whose writer was killed with its log still needed, and two of other documents.
+
+    Each of them keeps a previous index, which has a document that is gone by now.
+    """
 
     def __init__(self, base):
         self.base = base
@@ -108,7 +116,10 @@ class Indexes:
     def _make(self, name, files):
         documents = write_files(self.base / name / "documents", files)
         folder = self.base / name / "index"
+        write_files(documents, {"early.txt": f"The bridge of {name} was planned in 1880."})
         update_with(HashingEncoder(), documents, folder)
+        (documents / "early.txt").unlink()
+        update_with(HashingEncoder(), documents, folder, rebuild=True)
         FeedbackStore(folder).add(ENTRY)
         rest = Path(shutil.copytree(folder, self.base / name / "rest"))
         with closing(EmbeddedStore(folder)):  # a reader keeps the log from being copied into the database
@@ -122,23 +133,22 @@ class Indexes:
         return damaged(folder, self.base / "sound", lambda _: None)
 
     def cases(self, density):
-        """Yield (file, kind of damage, folder, damage); bits are flipped at `density` places of a header and a body."""
+        """Yield (file as `shown`, kind of damage, folder, damage); bits are flipped at `density` places of a header and a body."""
         for folder, other in ((self.rest, self.other_rest), (self.killed, self.other_killed)):
             for path in sorted(folder.iterdir()):
-                name, size = path.name, path.stat().st_size
-                yield name, "missing", folder, partial(remove, name)
-                yield name, "emptied", folder, partial(truncate, name, 0)
+                name, label, size = path.name, shown(path), path.stat().st_size
+                yield label, "missing", folder, partial(remove, name)
+                yield label, "emptied", folder, partial(truncate, name, 0)
                 if not size:  # a lock
-                    yield name, "replaced", folder, partial(replace_by, name, b"x" * 5000)
+                    yield label, "replaced", folder, partial(replace_by, name, b"x" * 5000)
                     continue
                 lengths = {1, 16, 99, 100, 512, 4096, size // 3, size // 2, size - 4096, size - 1}
                 for n_bytes in sorted(length for length in lengths if 0 < length < size):
-                    yield name, "truncated", folder, partial(truncate, name, n_bytes)
+                    yield label, "truncated", folder, partial(truncate, name, n_bytes)
                 for number, at in enumerate(_places(size, density)):
-                    yield name, "bits flipped", folder, partial(flip, name, at, mask=(1 << at % 8, 0xFF)[number % 2])
-                suffix = shown(name)
-                (twin,) = [twin for twin in other.iterdir() if shown(twin.name) == suffix]
-                yield name, "replaced", folder, partial(replace_by, name, twin.read_bytes())
+                    yield label, "bits flipped", folder, partial(flip, name, at, mask=(1 << at % 8, 0xFF)[number % 2])
+                (twin,) = [twin for twin in other.iterdir() if shown(twin) == label]
+                yield label, "replaced", folder, partial(replace_by, name, twin.read_bytes())
 
     def outcome(self, folder, damage):
         return outcome(damaged(folder, self.base / "work", damage), self.expected[folder])
@@ -157,19 +167,47 @@ def indexes(tmp_path_factory):
 
 
 def test_whatever_happens_to_a_file_the_answers_are_right_or_there_is_an_error_with_a_code(indexes):
-    found = Counter(
-        (shown(name), kind, indexes.outcome(folder, damage)) for name, kind, folder, damage in indexes.cases(8)
-    )
+    found = Counter((name, kind, indexes.outcome(folder, damage)) for name, kind, folder, damage in indexes.cases(8))
     assert {name for name, _, _ in found} == {
-        "current", "feedback.db", "feedback.lock", "index-….sqlite", "index-….sqlite-shm", "index-….sqlite-wal",
-        "version", "write.lock",
+        "current", "feedback.db", "feedback.lock", "index-….sqlite", "index-….sqlite (previous)", "index-….sqlite-shm",
+        "index-….sqlite-wal", "version", "write.lock",
     }  # fmt: skip
-    for name in ("feedback.db", "feedback.lock", "write.lock", "index-….sqlite-shm"):
+    for name in ("feedback.db", "feedback.lock", "write.lock", "index-….sqlite-shm", "index-….sqlite (previous)"):
         assert {how for of, _, how in found if of == name} == {"sound"}
     for kind in ("missing", "emptied", "replaced"):
         assert {how for name, how_damaged, how in found if (name, how_damaged) == ("index-….sqlite", kind)} == {
             "index_damaged"
         }
+
+
+def test_after_damage_a_rollback_gives_the_previous_answers_or_an_error_and_the_index_in_use_as_it_was(indexes):
+    sound = damaged(indexes.rest, indexes.base / "work", lambda _: None)
+    roll_back(sound)
+    previous = asked(sound)
+    name, size = previous_database(indexes.rest).name, previous_database(indexes.rest).stat().st_size
+    n_line = len(current_database(indexes.rest).name) + 1
+    damages = [
+        partial(remove, name),
+        *(partial(truncate, name, n_bytes) for n_bytes in (0, 100, size - 1)),
+        *(partial(flip, name, at) for at in _places(size, 25)),
+        *(partial(truncate, "current", n_bytes) for n_bytes in (n_line - 1, n_line, n_line + 1, 2 * n_line - 2)),
+        *(partial(flip, "current", at, mask=1 << at % 8) for at in range(n_line, 2 * n_line)),
+        partial(
+            replace_by, "current", current_database(indexes.rest).name.encode() + b"\nindex-0123456789abcdef.sqlite"
+        ),
+        partial(replace_by, "current", current_database(indexes.rest).name.encode() + b"\n../../\xff\0\n\n"),
+    ]
+    outcomes = set()
+    for damage in damages:
+        work = damaged(indexes.rest, indexes.base / "work", damage)
+        try:
+            roll_back(work)
+        except CitespanError as error:
+            outcomes.add(error.code)
+            assert asked(work) == indexes.expected[indexes.rest]
+        else:
+            assert asked(work) == previous
+    assert outcomes == {"index_damaged", "index_previous_missing"}
 
 
 @pytest.mark.parametrize(
@@ -253,7 +291,7 @@ def test_an_index_whose_log_was_taken_away_is_not_taken_for_an_older_one(indexes
             path.unlink()
 
     work = damaged(indexes.killed, indexes.base / "work", lose_the_log)
-    with pytest.raises(DamagedIndex, match="is at version 4, and was at 6"):
+    with pytest.raises(DamagedIndex, match="is at version 9, and was at 11"):
         EmbeddedStore(work)
 
 
@@ -355,7 +393,7 @@ def main():
     with tempfile.TemporaryDirectory() as base:
         indexes = Indexes(Path(base))
         found = Counter(
-            (shown(name), kind, indexes.outcome(folder, damage)) for name, kind, folder, damage in indexes.cases(60)
+            (name, kind, indexes.outcome(folder, damage)) for name, kind, folder, damage in indexes.cases(60)
         )
     print("| file | damage | cases | as the sound index | error |\n|---|---|---|---|---|")
     for name, kind in dict.fromkeys((name, kind) for name, kind, _ in found):

@@ -12,7 +12,7 @@ from index.store import faults
 from index.store.folder import current_database
 from tests.crash.edits import carry_out
 from tests.crash.matrix import Result, table, trials
-from tests.crash.trial import check_mended, expected, observed
+from tests.crash.trial import Folder, check_mended, expected, observed
 from tests.standins import HashingEncoder, update_with, write_files
 
 
@@ -30,7 +30,7 @@ def home(tmp_path):
 
 def test_what_is_read_past_the_index_is_what_the_files_have_to_say(home):
     files = {path.name: path.read_bytes() for path in (home / "documents").iterdir()}
-    assert observed(home / "index") == expected(files)
+    assert observed(home / "index") == Folder(expected(files), None)
     assert check_mended(home) == []
 
 

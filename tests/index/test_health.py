@@ -64,7 +64,7 @@ def test_of_a_sound_index_every_check_says_so(folder):
     assert {finding.result for finding in findings.values()} == {Result.SOUND}
     assert list(findings) == (
         "pointer,database,structure,digests,completeness,version,spans,files,vectors,encoder,encoding,"
-        "derived indexes,leftovers"
+        "derived indexes,previous,leftovers"
     ).split(",")
     assert findings["files"].message == "2 documents are what their files say"
     assert "the least cosine 1.00000" in findings["encoding"].message
