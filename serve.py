@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from contextlib import closing
 from typing import Any
 
 import waitress
+import waitress.wasyncore
 from rich.console import Console
 from rich.markup import escape
 
@@ -31,14 +33,18 @@ _MAX_BODY_BYTES = 2**20
 @command("serve", "index", "retrieval", "answers", "server")
 def serve(settings: Settings) -> None:
     """Update the index, then serve the web form and the API."""
+    # By which systemd and containers end a service; then it stops as at Ctrl+C, and leaves nothing open.
+    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit())
     with progress_bars() as on_progress:
         opened, report = open_updated_engine(settings, on_progress=on_progress)
     print_report(report)
     with closing(opened) as engine:
         app = create_app(engine, host=settings.host, allowed_hosts=settings.allowed_host)
+        connections: dict[int, Any] = {}  # waitress has no types
         try:
             server = waitress.create_server(
                 app,
+                connections,
                 host=settings.host,
                 port=settings.port,
                 threads=settings.threads,
@@ -55,10 +61,11 @@ def serve(settings: Settings) -> None:
                 server.run()
             finally:
                 stopped.set()
-                server.close()
+                # Of clients too, which the server's own close() leaves open.
+                waitress.wasyncore.close_all(connections)
 
 
-def _greet(server: Any) -> None:  # waitress has no types
+def _greet(server: Any) -> None:
     # One name can stand for several addresses; then there is a server for each.
     listening = getattr(server, "effective_listen", None) or [(server.effective_host, server.effective_port)]
     for host, port in listening:

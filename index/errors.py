@@ -37,6 +37,7 @@
     │   └── ReaderDamaged
     ├── Overloaded                too many questions wait already
     ├── AddressUnusable           the service cannot listen there
+    ├── OpenedBeforeFork          the server has processes, and they share what each has to open
     ├── InvalidEvaluationData     questions or articles to measure with are malformed
     ├── StoreError
     │   ├── NoIndex
@@ -288,6 +289,12 @@ class AddressUnusable(CitespanError):
     """The service cannot listen on this address: it is taken, or not one of this machine."""
 
     code = "address_unusable"
+
+
+class OpenedBeforeFork(CitespanError):
+    """The server opened the index before it forked, and its processes cannot share it."""
+
+    code = "opened_before_fork"
 
 
 class InvalidEvaluationData(CitespanError):

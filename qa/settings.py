@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from index.collection import MAX_FILE_BYTES
+from index.errors import InvalidParameter
 from index.retriever import Retrieval
 from qa.readers import EMBEDDED
 from qa.requests import MAX_K
@@ -172,3 +173,16 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
     # Not every shell expands what follows an "=", as in DOCUMENTS=~/papers.
     paths = {name: value.expanduser() for name, value in chosen.items() if isinstance(value, Path)}
     return Settings(**{**chosen, **paths})
+
+
+def settings_of_environment(*concerns: str) -> Settings:
+    """Return settings from environment variables alone, as a command would that takes these concerns.
+
+    Raises:
+        InvalidParameter: A variable has a value that cannot be used.
+    """
+    command = click.Command("environment", params=options(*concerns))
+    try:
+        return settings_from(command.make_context("environment", []).params)
+    except click.UsageError as error:
+        raise InvalidParameter(error.format_message()) from error

@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.standins import write_files
+from tests.waiting import until
 
 pytestmark = pytest.mark.model
 
@@ -81,16 +81,6 @@ def serving(folder, *flags):
 def server(tmp_path_factory):
     with serving(tmp_path_factory.mktemp("serve"), "--watch") as server:
         yield server
-
-
-def until(condition, seconds=20):
-    """Wait for a condition; return whether it came true."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def test_a_question_over_http_is_answered_with_a_span_that_is_in_the_document(server):

@@ -1,13 +1,19 @@
 """Opening and closing, over and over, leaves nothing behind; `make crash-test` looks at memory too."""
 
 import sys
+import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from index.records import Filter
-from tests.standins import HashingEncoder, opened, update_with, write_files
+from index.collection import MAX_FILE_BYTES
+from index.store.embedded import EmbeddedStore
+from qa.background import background_work
+from qa.engine import Engine, Source
+from qa.web.app import create_app
+from tests.standins import HashingEncoder, OverlapReader, opened, update_with, write_files
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="handles and threads are counted by /proc")
 
@@ -21,11 +27,15 @@ def n_threads():
 
 
 def use(folder):
-    with opened(folder) as store:
-        store.refresh()
-        with store.snapshot() as snapshot:
-            snapshot.dense(HashingEncoder().encode_questions(["bridge"])[0], 5, Filter())
-            assert snapshot.lexical("bridge", 5, Filter())
+    """Open an index as a service does, ask, and close it."""
+    source = Source(folder.parent / "documents", folder, "hashing", MAX_FILE_BYTES)
+    with (
+        closing(Engine(EmbeddedStore(folder), HashingEncoder(), OverlapReader(), source=source)) as engine,
+        background_work(engine, threading.Event(), is_watching=False),
+    ):
+        engine.refresh()
+        client = create_app(engine).test_client()
+        assert client.get("/api/v1/ask?question=When did the bridge open?").get_json()["passages"]
 
 
 def test_two_hundred_openings_leave_no_handle_and_no_thread(tmp_path):

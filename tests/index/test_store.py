@@ -247,6 +247,23 @@ def test_a_refresh_that_breaks_off_leaves_nothing_twice(folder, tmp_path, monkey
             assert len(snapshot.lexical("bridge", 20, Filter())) == 4
 
 
+def test_a_refresh_reads_the_vectors_of_the_difference_and_no_others(folder, tmp_path, monkeypatch):
+    read = []
+    real = Database.vectors_between
+
+    def read_and_note(self, *ends):
+        read.append(ends)
+        return real(self, *ends)
+
+    monkeypatch.setattr(Database, "vectors_between", read_and_note)
+    with opened(folder) as store:
+        ((_, last),) = read
+        write_files(tmp_path / "documents", {"news/b.txt": "The tower fell.", "new.txt": "The canal opened in 1869."})
+        update_with(HashingEncoder(), tmp_path / "documents", folder)
+        store.refresh()
+    assert read[1:] == [(last + 1, last + 1), (last + 2, last + 2)]
+
+
 def test_a_closed_store_says_so(folder):
     store = EmbeddedStore(folder)
     store.close()

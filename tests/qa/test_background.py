@@ -6,6 +6,7 @@ import pytest
 
 from qa.background import background_work
 from tests.standins import build_engine, write_files
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -13,13 +14,6 @@ def engine(tmp_path):
     engine = build_engine(tmp_path, {"a.txt": "The bridge opened in 1890."})
     yield engine
     engine.close()
-
-
-def until(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()
 
 
 def test_a_file_that_is_saved_while_watching_is_taken_in(engine, tmp_path):
