@@ -186,10 +186,11 @@ def _spans(database: Database) -> Finding:
 
 def misplaced(text: str, passages: Iterable[Passage]) -> str:
     """Return what is wrong with the places of a document's passages; "" for nothing."""
-    start = end = 0
+    start, end = -1, 0
     for passage in passages:
         span = passage.span
-        if span.start < start or span.end <= end:
+        # It may end where the one before ends: what overlaps is whole sentences, and the next one may not fit.
+        if span.start <= start or span.end < end:
             return f"passages out of order at character {span.start}"
         if text[end : span.start].strip():
             return f"characters {end} to {span.start} are in no passage"

@@ -135,6 +135,12 @@ def test_a_vector_of_another_text_is_found_by_encoding_it_again(folder):
     assert "b.txt: passage 1 is encoded otherwise now (cosine 0." in wrong(folder, n_encoded=100)["encoding"]
 
 
+def test_a_passage_that_is_all_overlap_with_the_one_before_is_no_damage(folder, root):
+    write_files(root, {"b.txt": "# Part\n\n" + "A marker of the first half, long and of stone. " * 6})
+    update_with(HashingEncoder(), root, folder)
+    assert wrong(folder) == {}
+
+
 def test_another_encoder_or_none_is_told(folder):
     assert "another" in wrong(folder, encoder=HashingEncoder(salt="x"))["encoder"]
 
@@ -212,6 +218,8 @@ def test_places_are_checked_character_by_character():
     assert misplaced(text, at((1, 3), (4, 6))) == ""
     assert misplaced(text, at((1, 4), (3, 6))) == ""
     assert misplaced(text, at((0, 7))) == ""
+    assert misplaced(text, at((1, 6), (4, 6))) == ""
+    assert misplaced(text, at((1, 6), (4, 5))) == "passages out of order at character 4"
     assert misplaced(text, at((1, 3))) == "characters from 3 on are in no passage"
     assert misplaced(text, at((1, 2), (4, 6))) == "characters 2 to 4 are in no passage"
     assert misplaced(text, at((4, 6), (1, 3))) == "characters 0 to 4 are in no passage"
