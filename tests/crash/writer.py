@@ -26,7 +26,9 @@ from index.store import faults
 from index.store.database import Database
 from index.store.folder import current_database
 from tests.crash.edits import Edit, carry_out, root_of
-from tests.standins import HashingEncoder, update_with
+from tests.standins import ENCODERS, update_with
+
+ANYWHERE = "*"
 
 _ROOT = Path(__file__).parent.parent.parent
 
@@ -44,10 +46,11 @@ class Order:
 
     Attributes:
         home: Holds documents, index and journal.
-        point: Where it is killed, when it comes there for the nth time.
+        point: Where it is killed, when it comes there for the nth time; `ANYWHERE` counts all of them.
         after_s: When it is killed if not at a point; None for not at all.
         settled_after_ns: How old a file has to be for its stamp to be relied on.
         group: Passages encoded together.
+        encoder: The name of one of the stand-ins.
     """
 
     home: str
@@ -57,6 +60,7 @@ class Order:
     after_s: float | None = None
     settled_after_ns: int = 2 * 10**9
     group: int = 128
+    encoder: str = "hashing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,8 @@ def _live(order: Order) -> None:
                     database.checkpoint()
                     version = database.index_version
             else:
-                report = update_with(HashingEncoder(), root_of(home), home / "index", rebuild=command == "rebuild")
+                encoder = ENCODERS[order.encoder]
+                report = update_with(encoder, root_of(home), home / "index", rebuild=command == "rebuild")
                 version = report.index_version
             note("done", number, version)
 
@@ -159,7 +164,7 @@ def _killing(point: str, nth: int) -> Callable[[str], None]:
 
     def hook(reached: str) -> None:
         nonlocal n_left
-        if reached == point:
+        if point in (reached, ANYWHERE):
             n_left -= 1
             if n_left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
