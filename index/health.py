@@ -23,7 +23,7 @@ from index.store.database import Database
 from index.store.embedded import EmbeddedStore
 from index.store.folder import current_database, leftovers, note_version, noted_version, writing
 from index.store.schema import check_encoder
-from index.store.verification import Amiss, documents_amiss, state_amiss, structure_amiss
+from index.store.verification import Amiss, documents_amiss, failures_amiss, state_amiss, structure_amiss
 from index.store.words import content_words
 
 REMEDY = "make it anew with `citespan index --rebuild`, or bring back a backup with `citespan restore`"
@@ -135,6 +135,7 @@ def _of_database(
 _LOOKS: tuple[tuple[str, Callable[[Connection], Iterator[Amiss]]], ...] = (
     ("structure", structure_amiss),
     ("digests", documents_amiss),
+    ("failures", failures_amiss),
     ("completeness", state_amiss),
 )
 

@@ -88,6 +88,19 @@ def test_a_new_list_of_bad_files_is_a_new_version_and_the_same_list_is_not(encod
     assert update_with(encoder, root, folder).index_version == before + 1
 
 
+def test_of_a_thousand_files_that_fail_one_that_is_mended_changes_a_few_rows(encoder, root, folder):
+    write_files(root, {f"bad/{number:03}.txt": b"\0" for number in range(1000)})
+    update_with(encoder, root, folder)
+    with closing(Database(current_database(folder))) as database:
+        failures = [failure for failure in database.failures() if failure.path != "bad/500.txt"]
+        assert len(failures) == 999
+        before = database._connection.total_changes
+        database.set_failures(failures, stamps={})
+        assert database._connection.total_changes - before < 10
+        database.check()
+        assert database.failures() == failures
+
+
 def test_names_that_look_alike_when_escaped_stay_apart(encoder, root, folder):
     write_files(root, {"x\x1b.dat": "a", "x\\x1b.dat": "b"})
     report = update_with(encoder, root, folder)
