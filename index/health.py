@@ -24,7 +24,7 @@ from index.store.database import Database
 from index.store.embedded import EmbeddedStore
 from index.store.folder import clear, current_database, leftovers, note_version, noted_version, writing
 from index.store.schema import check_encoder
-from index.store.verification import Amiss, documents_amiss, state_amiss, structure_amiss
+from index.store.verification import Amiss, documents_amiss, failures_amiss, state_amiss, structure_amiss
 from index.store.words import content_words
 
 REMEDY = "make it anew with `citespan index --rebuild`, or bring back a backup with `citespan restore`"
@@ -131,6 +131,7 @@ def _of_database(
 _LOOKS: tuple[tuple[str, Callable[[Connection], Iterator[Amiss]]], ...] = (
     ("structure", structure_amiss),
     ("digests", documents_amiss),
+    ("failures", failures_amiss),
     ("completeness", state_amiss),
 )
 
@@ -182,10 +183,11 @@ def _spans(database: Database) -> Finding:
 
 def misplaced(text: str, passages: Iterable[Passage]) -> str:
     """Return what is wrong with the places of a document's passages; "" for nothing."""
-    start = end = 0
+    start, end = -1, 0
     for passage in passages:
         span = passage.span
-        if span.start < start or span.end <= end:
+        # It may end where the one before ends: what overlaps is whole sentences, and the next one may not fit.
+        if span.start <= start or span.end < end:
             return f"passages out of order at character {span.start}"
         if text[end : span.start].strip():
             return f"characters {end} to {span.start} are in no passage"

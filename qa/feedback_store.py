@@ -18,11 +18,12 @@ from index.errors import (
 )
 from index.records import Span
 from index.store.connection import Connection, connect, translated
+from index.store.digests import row_digest
 from index.store.folder import writing
 from qa.feedback import Entry, Quoted, Verdict
 
-_FORMAT = 1
-"""Of the table below, as SQLite's user_version, which is 0 where nobody set it."""
+_FORMAT = 2
+"""Of the table below, as SQLite's user_version, which is 0 where nobody set it. Format 1 had no digests."""
 
 _SCHEMA = f"""
 -- In the order of `number`, for two entries may have one time.
@@ -38,10 +39,14 @@ CREATE TABLE entries (
     comment TEXT NOT NULL,
     index_version INTEGER NOT NULL,
     reader TEXT NOT NULL,
-    encoder TEXT NOT NULL
+    encoder TEXT NOT NULL,
+    digest BLOB NOT NULL
 ) STRICT;
 PRAGMA user_version = {_FORMAT};
 """
+
+_NAMED = 3
+"""Damaged entries that are named; the rest is counted."""
 
 _COLUMNS = (
     'entry_id, time, question, verdict, answer, doc_id, "start", "end", quote, sha256, '
@@ -73,10 +78,13 @@ class FeedbackStore:
         where = (place.doc_id, place.span.start, place.span.end, place.quote, place.sha256) if place else (None,) * 5
         values = (entry.entry_id, entry.time, entry.question, entry.verdict.value, entry.answer, *where)
         values += (entry.corrected, entry.comment, entry.index_version, entry.reader, entry.encoder)
+        marks = ", ".join("?" * len(values))
         if not self.path.exists():
             self._make()
         with self._using() as connection:
-            connection.execute(f"INSERT INTO entries ({_COLUMNS}) VALUES ({', '.join('?' * len(values))})", values)
+            connection.execute(
+                f"INSERT INTO entries ({_COLUMNS}, digest) VALUES ({marks}, ?)", (*values, row_digest(values))
+            )
 
     def newest(self, limit: int | None = None, *, before: str | None = None) -> list[Entry]:
         """Return the entries, newest first.
@@ -89,6 +97,7 @@ class FeedbackStore:
             UnknownFeedback: There is no entry `before`.
             FeedbackError: As `add`.
         """
+        self._check_structure()
         if before is not None:
             self.get(before)
         return self._select(
@@ -136,23 +145,34 @@ class FeedbackStore:
         """Read all of it; return how many entries there are.
 
         Raises:
-            FeedbackError: As `add`; the structure is looked at too.
+            FeedbackError: As `add`.
+        """
+        return len(self.newest())
+
+    def _check_structure(self) -> None:
+        """Raise where the table and its index do not hold the same entries: one that is lost has no digest to tell it.
+
+        Raises:
+            FeedbackError: As `add`.
         """
         if not self.path.exists():
-            return 0
+            return
         with self._using() as connection:
             for (found,) in connection.execute("PRAGMA integrity_check(1)"):
                 if found != "ok":
                     raise DamagedFeedback(_damage(self.path, found))
-        return len(self.newest())
 
     def _select(self, clauses: str, values: tuple[str | int | None, ...]) -> list[Entry]:
         if not self.path.exists():
             return []
         with self._using() as connection:
-            rows = connection.execute(f"SELECT {_COLUMNS} FROM entries {clauses}", values).fetchall()
+            rows = connection.execute(f"SELECT {_COLUMNS}, digest FROM entries {clauses}", values).fetchall()
         try:
-            return [_entry(row) for row in rows]
+            damaged = [row[0] for *row, digest in rows if row_digest(row) != digest]
+            if damaged:
+                named = ", ".join(map(repr, damaged[:_NAMED]))
+                raise ValueError(f"{len(damaged)} of {len(rows)} entries are not what was kept, the first {named}")
+            return [_entry(row) for *row, _ in rows]
         except (TypeError, ValueError) as error:  # a span that is none, a verdict that is none
             raise DamagedFeedback(_damage(self.path, error)) from error
 
@@ -162,6 +182,8 @@ class FeedbackStore:
         try:
             with translated(self.path), closing(connect(self.path, mode="rw")) as connection:
                 found = connection.execute("PRAGMA user_version").fetchone()[0]
+                if found == 1:
+                    found = _upgraded(connection)
                 if found == 0:
                     raise DamagedFeedback(_damage(self.path, "it has no table"))
                 if found != _FORMAT:
@@ -187,6 +209,21 @@ class FeedbackStore:
                 staged.replace(self.path)
             except OSError as error:
                 raise IndexNotWritable(f"cannot write {self.path}: {error.strerror}") from error
+
+
+def _upgraded(connection: Connection) -> int:
+    """Give the entries of a file of format 1 digests, all or none; return the format that the file has then."""
+    connection.execute("BEGIN IMMEDIATE")
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found == 1:  # somebody else may have been faster
+        connection.execute("ALTER TABLE entries ADD COLUMN digest BLOB NOT NULL DEFAULT x''")
+        rows = connection.execute(f"SELECT number, {_COLUMNS} FROM entries").fetchall()
+        connection.executemany(
+            "UPDATE entries SET digest = ? WHERE number = ?", [(row_digest(row), number) for number, *row in rows]
+        )
+        connection.execute(f"PRAGMA user_version = {_FORMAT}")
+    connection.execute("COMMIT")
+    return _FORMAT if found == 1 else int(found)
 
 
 def _entry(row: Sequence[Any]) -> Entry:  # columns of the types that Entry has

@@ -29,7 +29,8 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 class HashingEncoder:
     """A deterministic bag of words, hashed: texts that share words are near, so rankings mean something."""
 
-    def __init__(self, *, dimension: int = 64, max_tokens: int = 88, salt: str = "") -> None:
+    def __init__(self, *, name: str = "hashing", dimension: int = 64, max_tokens: int = 88, salt: str = "") -> None:
+        self.name = name
         self.dimension = dimension
         self.max_tokens = max_tokens
         self.salt = salt
@@ -59,6 +60,12 @@ class HashingEncoder:
                 row[int.from_bytes(digest, "big") % self.dimension] += 1
         normalised: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return normalised
+
+
+ENCODERS = {
+    encoder.name: encoder for encoder in (HashingEncoder(), HashingEncoder(name="other", dimension=48, salt="other"))
+}
+"""Two whose vectors have nothing to do with each other."""
 
 
 class OverlapReader:
@@ -95,7 +102,7 @@ def write_files(folder: Path, files: Mapping[str, str | bytes]) -> Path:
 
 def update_with(encoder: HashingEncoder, root: Path, folder: Path, **options: Any) -> UpdateReport:
     """Update an index with a stand-in encoder."""
-    return update(root, folder, encoder=encoder, encoder_name="hashing", **options)
+    return update(root, folder, encoder=encoder, encoder_name=encoder.name, **options)
 
 
 @contextmanager

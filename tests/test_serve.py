@@ -151,17 +151,22 @@ def test_a_rebuild_and_a_rollback_by_another_process_are_followed(tmp_path):
         def served():
             return running.get("/api/v1/search?query=Suez%20Canal&k=1")
 
+        def knows_the_canal():
+            return "1869" in served()["hits"][0]["text"]
+
         write_files(running.documents, {"canal.txt": "The Suez Canal was opened in 1869."})
         versions = [served()["index_version"]]
         citespan("index", running, tmp_path, "--rebuild")
-        assert until(lambda: "1869" in served()["hits"][0]["text"])
+        assert until(knows_the_canal)
         versions.append(served()["index_version"])
-        for is_there in (False, True):
-            citespan("rollback", running, tmp_path)
-            assert until(lambda there=is_there: ("1869" in served()["hits"][0]["text"]) is there)
-            versions.append(served()["index_version"])
+        citespan("rollback", running, tmp_path)
+        assert until(lambda: not knows_the_canal())
+        versions.append(served()["index_version"])
+        citespan("rollback", running, tmp_path)
+        assert until(knows_the_canal)
+        versions.append(served()["index_version"])
         citespan("prune", running, tmp_path)
-        assert "1869" in served()["hits"][0]["text"]
+        assert knows_the_canal()
     assert versions == sorted(set(versions))
 
 

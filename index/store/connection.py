@@ -13,6 +13,7 @@ from index.errors import DamagedIndex, IndexBusy, IndexNotWritable, StoreError
 Connection: TypeAlias = sqlite3.Connection
 
 _BUSY_TIMEOUT_S = 10.0
+_NO_TEXT = "a text that is no UTF-8"
 
 REMEDY = ": make it anew with `citespan index --rebuild`"
 """What ends the message of an index that cannot be used."""
@@ -60,12 +61,14 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _as_store_error(error, path) from error
+    except UnicodeDecodeError as error:  # of a message that quotes a damaged schema
+        raise DamagedIndex(damage(path, _NO_TEXT)) from error
 
 
 def _as_store_error(error: sqlite3.Error, path: Path) -> StoreError:
     name = getattr(error, "sqlite_errorname", None)
     if name is None and isinstance(error, sqlite3.OperationalError):  # it quotes the text, which is not ours to log
-        return DamagedIndex(damage(path, "a text that is no UTF-8"))
+        return DamagedIndex(damage(path, _NO_TEXT))
     if name is None:  # raised by Python's module, for instance of a connection that is closed
         return StoreError(f"the index at {path} cannot be used: {error}")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):

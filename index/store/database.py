@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -23,12 +23,21 @@ from index.errors import DamagedIndex, NoIndex, UnknownDocument
 from index.passages import Cut
 from index.records import Counts, Document, DocumentSummary, Filter, Heading, IndexState, Passage, SourceLine, Span
 from index.store.connection import Connection, connect, damage, translated
-from index.store.digests import PassageRow, document_digest, number, passages_digest, state_of, total_of, vector_digest
+from index.store.digests import (
+    PassageRow,
+    document_digest,
+    number,
+    passages_digest,
+    row_digest,
+    state_of,
+    total_of,
+    vector_digest,
+)
 from index.store.faults import reached
 from index.store.folder import noted_version
 from index.store.protocol import Known
 from index.store.schema import read_identity, seal
-from index.store.verification import DOCUMENT_FIELDS, Amiss, check_between, check_whole
+from index.store.verification import DOCUMENT_FIELDS, FAILURE_FIELDS, Amiss, check_between, check_whole
 
 _PASSAGE = """
     SELECT document_id, passage_id, doc_id, title, media_type, "start", "end", heading
@@ -41,6 +50,9 @@ _KEPT_CHANGES = 100_000
 _MAX_PARAMETERS = 900
 
 Action = Literal["add", "replace", "rename", "delete", "failures"]
+
+_FailureRow: TypeAlias = tuple[str, str, str, int, str | None]
+"""As `FAILURE_FIELDS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +164,34 @@ class Database:
             ]
 
     def failures(self) -> list[Failure]:
-        with self._using() as connection:
-            rows = connection.execute("SELECT path, code, message, is_skipped FROM failures ORDER BY path").fetchall()
-        return [Failure(path, code, message, bool(is_skipped)) for path, code, message, is_skipped in rows]
+        """Return what is not in the index and why, by path.
+
+        Raises:
+            DamagedIndex: It is not what was written.
+        """
+        rows = self._failures()
+        return [Failure(path, code, message, bool(is_skipped)) for path, code, message, is_skipped, _ in rows]
 
     def failed_stamps(self) -> dict[str, Stamp]:
-        """Return the stamps of files whose content could not be used, by path, where they can be relied on."""
+        """Return the stamps of files whose content could not be used, by path, where they can be relied on.
+
+        Raises:
+            DamagedIndex: As `failures`.
+        """
+        return {path: Stamp(*json.loads(stamp)) for path, *_, stamp in self._failures() if stamp}
+
+    def _failures(self) -> dict[_FailureRow, bytes]:
+        """Return the rows of failures with their digests, by path."""
         with self._using() as connection:
-            row = connection.execute("SELECT value FROM meta WHERE key = 'failed_stamps'").fetchone()
-        return {path: Stamp(*stamp) for path, stamp in json.loads(row[0]).items()} if row else {}
+            rows = connection.execute(f"SELECT {FAILURE_FIELDS}, digest FROM failures ORDER BY path").fetchall()
+        found: dict[_FailureRow, bytes] = {}
+        for *fields, digest in rows:
+            with self._as_written(fields[0]):
+                if row_digest(fields) != digest:
+                    raise ValueError("why it is not in the index is not what was written")
+            path, code, message, is_skipped, stamp = fields
+            found[path, code, message, is_skipped, stamp] = digest
+        return found
 
     def summaries(self) -> list[DocumentSummary]:
         with self._using() as connection:
@@ -450,23 +481,27 @@ class Database:
 
         Args:
             stamps: As `failed_stamps` returns them.
+
+        Raises:
+            DamagedIndex: The list there is is not what was written.
         """
-        is_new = self.failures() != list(failures)
-        if not is_new and self.failed_stamps() == stamps:
+        former = self._failures()
+        rows: set[_FailureRow] = {
+            (f.path, f.code, f.message, int(f.is_skipped), _stamp_json(stamps.get(f.path))) for f in failures
+        }
+        gone, new = former.keys() - rows, sorted(rows - former.keys())
+        if not (gone or new):
             return
+        digests = [row_digest(row) for row in new]
         with self._writing("failures") as connection:
-            # In meta, since tables have no room for them: indexes that were made before them stay readable.
-            connection.execute(
-                "INSERT OR REPLACE INTO meta VALUES ('failed_stamps', ?)",
-                (json.dumps({path: _stamp_fields(stamp) for path, stamp in stamps.items()}),),
-            )
+            connection.executemany("DELETE FROM failures WHERE path = ?", [(row[0],) for row in gone])
             reached("failures.halfway")
-            if is_new:
-                connection.execute("DELETE FROM failures")
-                connection.executemany(
-                    "INSERT INTO failures VALUES (?, ?, ?, ?)",
-                    [(f.path, f.code, f.message, f.is_skipped) for f in failures],
-                )
+            connection.executemany(
+                f"INSERT INTO failures ({FAILURE_FIELDS}, digest) VALUES (?, ?, ?, ?, ?, ?)",
+                [(*row, digest) for row, digest in zip(new, digests, strict=True)],
+            )
+            self._count(connection, sum(map(number, digests)) - sum(number(former[row]) for row in gone))
+            if {row[:-1] for row in gone} != {row[:-1] for row in new}:
                 self._log(connection, "failures", "", Change(None, None))
 
     def note_reconciled(self, at: datetime) -> None:
@@ -476,6 +511,7 @@ class Database:
                 "INSERT OR REPLACE INTO meta VALUES ('reconciled_at', ?)",
                 (at.astimezone(UTC).isoformat(timespec="seconds"),),
             )
+            seal(connection)
 
     def count_on(self, former: int) -> int:
         """Move the version past one that another index of the folder had; return it."""
@@ -527,7 +563,7 @@ class Database:
         return version
 
     def _count(self, connection: Connection, difference: int) -> None:
-        """Note the version there is now, and how the sum of the documents' digests has changed."""
+        """Note the version there is now, and how the sum of all digests has changed."""
         noted = connection.execute("SELECT value FROM meta WHERE key = 'state'").fetchone()
         (version,) = connection.execute("SELECT coalesce(max(index_version), 0) FROM changes").fetchone()
         with self._as_written("state"):
@@ -565,11 +601,7 @@ class Database:
 
 
 def _stamp_json(stamp: Stamp | None) -> str | None:
-    return json.dumps(_stamp_fields(stamp)) if stamp else None
-
-
-def _stamp_fields(stamp: Stamp) -> list[int]:
-    return [stamp.size, stamp.mtime_ns, stamp.ctime_ns]
+    return json.dumps([stamp.size, stamp.mtime_ns, stamp.ctime_ns]) if stamp else None
 
 
 def _slices(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:

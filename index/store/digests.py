@@ -2,8 +2,8 @@
 
 SQLite has no checksums: a flipped byte in a text or a vector reads as well as the right one.
 
-A document's digest is of its row and of its passages with their vectors; the sum of all of them, kept with the
-version, tells that none is missing. They are against accidents, not against people.
+A document's digest is of its row and of its passages with their vectors, a failure's of its row; the sum of all of
+them, kept with the version, tells that none is missing. They are against accidents, not against people.
 """
 
 from __future__ import annotations
@@ -46,13 +46,18 @@ def document_digest(fields: Iterable[str | int], text: str, passages: bytes) -> 
     return hashed.digest()
 
 
+def row_digest(fields: Iterable[str | int | None]) -> bytes:
+    """Return the digest of a row that stands for itself: of a failure, or of what somebody said of an answer."""
+    return hashlib.sha256(json.dumps(list(fields)).encode()).digest()
+
+
 def settings_digest(settings: Mapping[str, str]) -> str:
-    """Return the digest of what an index was made with."""
+    """Return the digest of what an index says of itself: what it was made with, and when."""
     return hashlib.sha256(json.dumps(sorted(settings.items())).encode()).hexdigest()
 
 
 def state_of(index_version: int, total: int) -> str:
-    """Return how a version and the sum of its documents' digests are written down."""
+    """Return how a version and the sum of its digests are written down."""
     return f"{index_version} {total % _MODULUS:064x}"
 
 

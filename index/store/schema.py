@@ -13,7 +13,7 @@ from index.store.digests import settings_digest, state_of
 from index.store.faults import reached
 from index.store.protocol import Identity
 
-FORMAT = "2"
+FORMAT = "3"
 """Of the tables below. An index of another format is not read."""
 
 _SCHEMA = """
@@ -62,7 +62,10 @@ CREATE TABLE failures (
     path TEXT PRIMARY KEY,
     code TEXT NOT NULL,
     message TEXT NOT NULL,
-    is_skipped INTEGER NOT NULL
+    is_skipped INTEGER NOT NULL,
+    -- The file's, where it was read and its content could not be used; NULL where it is to be tried again.
+    stamp TEXT,
+    digest BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- The passages of one document are written together, so their ids are a range: [first, last].
@@ -138,13 +141,14 @@ def adopt(connection: Connection, path: Path, *, former_name: str) -> None:
 
 
 def seal(connection: Connection) -> None:
-    """Write the digest of what the index was made with, after it was written or changed."""
+    """Write the digest of what the index says of itself, after it was written or changed."""
     digest = settings_digest(_sealed(dict(connection.execute("SELECT key, value FROM meta").fetchall())))
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('seal', ?)", (digest,))
 
 
 def _sealed(meta: dict[str, str]) -> dict[str, str]:
-    return {key: meta[key] for key in ("encoder", "fingerprint", "dimension", "passages", "root", "format", "database")}
+    # The state has digests of its own.
+    return {key: value for key, value in meta.items() if key not in ("seal", "state")}
 
 
 def read_identity(connection: Connection, path: Path) -> Identity:

@@ -11,10 +11,12 @@ from typing import Any
 
 from index.errors import DamagedIndex
 from index.store.connection import Connection, damage
-from index.store.digests import document_digest, number, passages_digest, state_of
+from index.store.digests import document_digest, number, passages_digest, row_digest, state_of
 
 DOCUMENT_FIELDS = "doc_id, title, sha256, media_type, headings, source_lines, n_characters"
 """Of a row of documents; `stamp` is left out, which a check of the folder may change."""
+
+FAILURE_FIELDS = "path, code, message, is_skipped, stamp"
 
 # What the makers of digests raise of a cell whose type is not its column's: SQLite looks at it when it is written.
 _OF_ANOTHER_TYPE = (TypeError, ValueError, AttributeError)
@@ -25,7 +27,7 @@ _LAST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Amiss:
-    """A document that is not what was written; "" where it is not of one document."""
+    """A document, or a file that is none, that is not what was written; "" where it is not of one."""
 
     doc_id: str
     what: str
@@ -40,7 +42,8 @@ def check_whole(connection: Connection, path: Path) -> None:
     Raises:
         DamagedIndex: Something is not.
     """
-    for amiss in chain(structure_amiss(connection), documents_amiss(connection), state_amiss(connection)):
+    looks = (structure_amiss, documents_amiss, failures_amiss, state_amiss)
+    for amiss in chain.from_iterable(look(connection) for look in looks):
         raise DamagedIndex(damage(path, str(amiss)))
 
 
@@ -92,17 +95,29 @@ def documents_amiss(connection: Connection, first: int | None = None, last: int 
         yield Amiss("", f"{len(passages)} documents are missing that have passages")
 
 
+def failures_amiss(connection: Connection) -> Iterator[Amiss]:
+    """Yield the files that are not in the index of which something else is said than was written."""
+    for digest, *fields in connection.execute(f"SELECT digest, {FAILURE_FIELDS} FROM failures ORDER BY path"):
+        try:
+            is_sound = row_digest(fields) == digest
+        except _OF_ANOTHER_TYPE:
+            is_sound = False
+        if not is_sound:
+            yield Amiss(str(fields[0]), "why it is not in the index is not what was written")
+
+
 def state_amiss(connection: Connection) -> Iterator[Amiss]:
-    """Yield whether documents or changes are missing, or are of another version than the rest."""
+    """Yield whether documents, failures or changes are missing, or are of another version than the rest."""
+    digests = connection.execute("SELECT digest FROM documents UNION ALL SELECT digest FROM failures")
     try:
-        total = sum(number(digest) for (digest,) in connection.execute("SELECT digest FROM documents"))
+        total = sum(number(digest) for (digest,) in digests)
     except _OF_ANOTHER_TYPE:
-        yield Amiss("", "a document has no digest")
+        yield Amiss("", "a document or a failure has no digest")
         return
     (version,) = connection.execute("SELECT coalesce(max(index_version), 0) FROM changes").fetchone()
     noted = connection.execute("SELECT value FROM meta WHERE key = 'state'").fetchone()
     if noted is None or noted[0] != state_of(version, total):
-        yield Amiss("", "its documents are not those of its version")
+        yield Amiss("", "its documents and failures are not those of its version")
 
 
 def _digests_of_passages(connection: Connection, first: int, last: int) -> dict[int, bytes]:

@@ -13,7 +13,7 @@ _KINDS = {"write": 8, "delete": 3, "rename": 4, "touch": 1, "move": 1}
 """How often each kind of edit is drawn."""
 
 Edit = list[str]
-"""["write", name, content], ["delete", name], ["rename", name, name], ["touch", name] or ["move"]."""
+"""["write", name, content], ["delete", name], ["rename", name, name], ["touch", name] or ["move"], of the whole folder."""
 
 Files = dict[str, bytes]
 """A folder's files by their names."""

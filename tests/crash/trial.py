@@ -11,9 +11,6 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-import numpy as np
-
-from index.collection import Failure
 from index.errors import FileError, NoIndex, NoPreviousIndex
 from index.parsing import FORMATS, parse
 from index.passages import PassageSettings, cut, encoded_text
@@ -24,9 +21,8 @@ from index.store.embedded import EmbeddedStore
 from index.store.folder import current_database, has_index, previous_database
 from tests.crash.edits import Files, carry_out, foreseen, random_content, random_edit, read_files, root_of
 from tests.crash.writer import Order, Round, Writer, read_journal
+from tests.equivalence import QUERIES, differences, seen
 from tests.standins import HashingEncoder, opened, update_with
-
-QUERIES = ("when did the bridge open", "iron tower", "same words", "marker of the first half", "king 42")
 
 # Shorter than in service, so that some stamps are relied on; longer than any file system's tick.
 _SETTLED_AFTER_NS = 25_000_000
@@ -269,15 +265,8 @@ def check_mended(home: Path) -> list[str]:
         problems.append(f"not what a full build gives: {_difference(mended, fresh)}")
     if expected(read_files(home)) != fresh:
         problems.append("a full build is not what the files say")
-    if _failures(folder) != _failures(home / "fresh"):
-        problems.append("another list of failures than a full build's")
-    ours, theirs = _rankings(folder), _rankings(home / "fresh")
-    if [[hit[:2] for hit in ranking] for ranking in ours] != [[hit[:2] for hit in ranking] for ranking in theirs]:
-        problems.append("other rankings than a full build's")
-    elif not all(
-        np.allclose([h[2] for h in a], [h[2] for h in b], atol=1e-5) for a, b in zip(ours, theirs, strict=True)
-    ):
-        problems.append("other scores than a full build's")
+    encoder = HashingEncoder()
+    problems += differences(seen(folder, encoder), seen(home / "fresh", encoder))
     wanted = {"current", "version", "write.lock", current_database(folder).name}
     with suppress(NoPreviousIndex):
         wanted.add(previous_database(folder).name)
@@ -308,24 +297,6 @@ def _check_previous(home: Path) -> list[str]:
 def _version(folder: Path) -> int:
     with closing(Database(current_database(folder))) as database:
         return database.index_version
-
-
-def _failures(folder: Path) -> list[Failure]:
-    with closing(Database(current_database(folder))) as database:
-        return database.failures()
-
-
-def _rankings(folder: Path) -> list[list[tuple[str, int, float]]]:
-    """Return document, start and score of the top 20 of each query, by meaning and by words."""
-    rankings = []
-    with opened(folder) as store, store.snapshot() as snapshot:
-        for query in QUERIES:
-            vector = HashingEncoder().encode_questions([query])[0]
-            for ranking in (snapshot.dense(vector, 20, Filter()), snapshot.lexical(query, 20, Filter())):
-                passages = snapshot.passages([entry.passage_id for entry in ranking])
-                hits = [(passages[entry.passage_id], entry.score) for entry in ranking]
-                rankings.append([(hit.doc_id, hit.span.start, score) for hit, score in hits])
-    return rankings
 
 
 def observed(folder: Path) -> Folder:

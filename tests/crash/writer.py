@@ -28,7 +28,9 @@ from index.store import faults
 from index.store.database import Database
 from index.store.folder import current_database
 from tests.crash.edits import Edit, carry_out, root_of
-from tests.standins import HashingEncoder, update_with
+from tests.standins import ENCODERS, HashingEncoder, update_with
+
+ANYWHERE = "*"
 
 _ROOT = Path(__file__).parent.parent.parent
 
@@ -46,10 +48,11 @@ class Order:
 
     Attributes:
         home: Holds documents, index and journal.
-        point: Where it is killed, when it comes there for the nth time.
+        point: Where it is killed, when it comes there for the nth time; `ANYWHERE` counts all of them.
         after_s: When it is killed if not at a point; None for not at all.
         settled_after_ns: How old a file has to be for its stamp to be relied on.
         group: Passages encoded together.
+        encoder: The name of one of the stand-ins.
     """
 
     home: str
@@ -59,6 +62,7 @@ class Order:
     after_s: float | None = None
     settled_after_ns: int = 2 * 10**9
     group: int = 128
+    encoder: str = "hashing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +150,12 @@ def _live(order: Order) -> None:
             for edit in edits:
                 carry_out(edit, home)
             note("writing", number)
-            _carry_out_command(command, home)
+            _carry_out_command(command, home, ENCODERS[order.encoder])
             with closing(Database(current_database(home / "index"))) as database:
                 note("done", number, database.index_version)
 
 
-def _carry_out_command(command: str, home: Path) -> None:
+def _carry_out_command(command: str, home: Path, encoder: HashingEncoder) -> None:
     folder = home / "index"
     match command:
         case "checkpoint":
@@ -163,7 +167,7 @@ def _carry_out_command(command: str, home: Path) -> None:
         case "prune":
             prune(folder)
         case _:
-            update_with(HashingEncoder(), root_of(home), folder, rebuild=command == "rebuild")
+            update_with(encoder, root_of(home), folder, rebuild=command == "rebuild")
 
 
 def _killing(point: str, nth: int) -> Callable[[str], None]:
@@ -171,7 +175,7 @@ def _killing(point: str, nth: int) -> Callable[[str], None]:
 
     def hook(reached: str) -> None:
         nonlocal n_left
-        if reached == point:
+        if point in (reached, ANYWHERE):
             n_left -= 1
             if n_left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)

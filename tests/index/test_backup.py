@@ -217,8 +217,8 @@ def test_a_manifest_that_is_none_is_refused(folder, target, change):
 def test_a_backup_of_another_format_is_refused(folder, target, monkeypatch):
     save(folder, target)
     with monkeypatch.context() as patch:
-        patch.setattr("index.store.schema.FORMAT", "3")
-        with pytest.raises(UnsupportedBackup, match="format 2"):
+        patch.setattr("index.store.schema.FORMAT", "99")
+        with pytest.raises(UnsupportedBackup, match="has format 3, and this version of Citespan reads 99"):
             bring_back(folder, target)
     spoil(target, "manifest.json", lambda m: json.dumps({**json.loads(m), "format": 2}).encode())
     with pytest.raises(UnsupportedBackup, match="format 2"):

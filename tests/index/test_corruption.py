@@ -24,7 +24,7 @@ from index.store.folder import current_database, previous_database
 from qa.engine import Engine, Source
 from qa.feedback_store import FeedbackStore
 from qa.requests import check
-from tests.qa.test_feedback_store import ENTRY
+from tests.qa.test_feedback_store import ENTRY, SILENCE
 from tests.standins import HashingEncoder, OverlapReader, update_with, write_files
 
 DOCUMENTS = {
@@ -36,13 +36,14 @@ DOCUMENTS = {
     "places/harbour.html": "<h1>Harbour</h1><p>The harbour holds ships of iron.</p>",
     "places/ü.txt": "Brücken und Türme: 😀 gibt es überall. " * 200,
 }
+FAILING: dict[str, str | bytes] = {"broken.txt": b"\0", "table.xlsx": "1"}
 OTHERS = {"news/tower.txt": "The tower opened in 1999. It is low.", "more.txt": "The bridge opened in 2000."}
 QUESTIONS = ("When was the bridge opened?", "What weighs 203 tons?", "Who composed zarzuelas?")
 RESTRICTIONS = (Filter(), Filter(paths=("places",)), Filter(media_types=("text/plain",)))
 
 
 def asked(folder):
-    """Everything that an index answers, but how long it took and what could not be read."""
+    """Everything that an index answers, but how long it took."""
     source = Source(folder.parent / "documents", folder, "hashing", MAX_FILE_BYTES)
     with closing(Engine(EmbeddedStore(folder), HashingEncoder(), OverlapReader(), source=source)) as engine:
         said: list[object] = []
@@ -50,7 +51,8 @@ def asked(folder):
             for restriction in RESTRICTIONS:
                 request = check(question, k=5, paths=restriction.paths, media_types=restriction.media_types)
                 response = engine.ask(request)
-                said.append((response.answers, response.hits, response.index_version))
+                said.append((response.answers, response.hits, response.state))
+        said.append(engine.status())
         documents = engine.documents().documents
         said.append((documents, [engine.document(document.doc_id) for document in documents], engine.media_types()))
         return said
@@ -109,18 +111,18 @@ class Indexes:
 
     def __init__(self, base):
         self.base = base
-        self.rest, self.killed = self._make("mine", DOCUMENTS)
-        self.other_rest, self.other_killed = self._make("other", OTHERS)
+        self.rest, self.killed = self._make("mine", DOCUMENTS, ENTRY)
+        self.other_rest, self.other_killed = self._make("other", OTHERS, SILENCE)
         self.expected = {folder: asked(self._copy(folder)) for folder in (self.rest, self.killed)}
 
-    def _make(self, name, files):
-        documents = write_files(self.base / name / "documents", files)
+    def _make(self, name, files, entry):
+        documents = write_files(self.base / name / "documents", files | FAILING)
         folder = self.base / name / "index"
         write_files(documents, {"early.txt": f"The bridge of {name} was planned in 1880."})
         update_with(HashingEncoder(), documents, folder)
         (documents / "early.txt").unlink()
         update_with(HashingEncoder(), documents, folder, rebuild=True)
-        FeedbackStore(folder).add(ENTRY)
+        FeedbackStore(folder).add(entry)
         rest = Path(shutil.copytree(folder, self.base / name / "rest"))
         with closing(EmbeddedStore(folder)):  # a reader keeps the log from being copied into the database
             for change in ("Added later.", "Added later, and edited."):
@@ -153,6 +155,17 @@ class Indexes:
     def outcome(self, folder, damage):
         return outcome(damaged(folder, self.base / "work", damage), self.expected[folder])
 
+    def outcome_of_feedback(self, folder, damage):
+        """What is read of the feedback, or the code of an error; anything else is a failure of the test."""
+        try:
+            found = FeedbackStore(damaged(folder, self.base / "work", damage)).newest()
+        except CitespanError as error:
+            return error.code
+        assert found in ([ENTRY], [SILENCE], [])
+        return {0: "none", ENTRY.entry_id: "as it was kept", SILENCE.entry_id: "another's"}[
+            found[0].entry_id if found else 0
+        ]
+
 
 def _places(size, density):
     """Places in the header, all over the file, and at its end."""
@@ -168,10 +181,14 @@ def indexes(tmp_path_factory):
 
 def test_whatever_happens_to_a_file_the_answers_are_right_or_there_is_an_error_with_a_code(indexes):
     found = Counter((name, kind, indexes.outcome(folder, damage)) for name, kind, folder, damage in indexes.cases(8))
-    assert {name for name, _, _ in found} == {
-        "current", "feedback.db", "feedback.lock", "index-….sqlite", "index-….sqlite (previous)", "index-….sqlite-shm",
-        "index-….sqlite-wal", "version", "write.lock",
-    }  # fmt: skip
+    kinds = {"missing", "emptied", "truncated", "bits flipped", "replaced"}
+    of_locks = {"missing", "emptied", "replaced"}  # they hold nothing
+    assert {name: {kind for of, kind, _ in found if of == name} for name, _, _ in found} == {
+        **dict.fromkeys(("current", "version", "feedback.db"), kinds),
+        **dict.fromkeys(("index-….sqlite", "index-….sqlite-shm", "index-….sqlite-wal"), kinds),
+        "index-….sqlite (previous)": kinds,
+        **dict.fromkeys(("feedback.lock", "write.lock"), of_locks),
+    }
     for name in ("feedback.db", "feedback.lock", "write.lock", "index-….sqlite-shm", "index-….sqlite (previous)"):
         assert {how for of, _, how in found if of == name} == {"sound"}
     for kind in ("missing", "emptied", "replaced"):
@@ -214,7 +231,8 @@ def test_after_damage_a_rollback_gives_the_previous_answers_or_an_error_and_the_
     "wanted",
     [
         b"opened in 1890", b"tons and rests on pier 29", "überall".encode(), b"news/tower.txt", b"text/plain", b"Harbour",
-        b"Bridge \xe2\x80\xba Span 31", b"fingerprint", b"hashing", b"max_tokens",
+        b"Bridge \xe2\x80\xba Span 31", b"fingerprint", b"hashing", b"max_tokens", b"broken.txt", b"file_undecodable",
+        b"binary", b"file_type_unsupported", b"reconciled_at",
     ],
 )  # fmt: skip
 def test_a_changed_character_of_what_is_stored_never_reaches_an_answer(indexes, wanted):
@@ -251,13 +269,20 @@ def test_a_flipped_bit_of_a_vector_is_found_before_it_ranks_anything(indexes, co
         "DELETE FROM passages WHERE passage_id = 5",
         "DELETE FROM documents WHERE doc_id = 'news/tower.txt'",
         "PRAGMA foreign_keys = OFF; DELETE FROM documents WHERE doc_id = 'news/tower.txt'",
+        "UPDATE failures SET message = 'x' WHERE path = 'broken.txt'",
+        "UPDATE failures SET is_skipped = 1 - is_skipped",
+        "UPDATE failures SET stamp = '[1, 2, 3]'",
+        "DELETE FROM failures WHERE path = 'table.xlsx'",
         "DELETE FROM changes",
         "UPDATE meta SET value = '63' WHERE key = 'dimension'",
         "UPDATE meta SET value = '[]' WHERE key = 'passages'",
         "UPDATE meta SET value = '/' WHERE key = 'root'",
+        "UPDATE meta SET value = '2031-01-01T00:00:00+00:00' WHERE key = 'reconciled_at'",
+        "DELETE FROM meta WHERE key = 'reconciled_at'",
         "DELETE FROM meta WHERE key = 'state'",
         "DELETE FROM meta WHERE key = 'seal'",
         "DROP TABLE changes",
+        "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = CAST(x'ff' AS TEXT) || sql WHERE name = 'failures'",
     ],
 )  # fmt: skip
 def test_a_database_that_is_whole_and_says_something_else_is_damaged(indexes, statement):
@@ -269,15 +294,21 @@ def test_a_database_that_is_whole_and_says_something_else_is_damaged(indexes, st
     assert indexes.outcome(indexes.rest, change) == "index_damaged"
 
 
-@pytest.mark.parametrize("column", ["digest", "text", "doc_id", "headings", "n_characters"])
-def test_a_cell_of_another_type_than_its_column_is_damage(indexes, column):
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        *(("documents", column) for column in ("digest", "text", "doc_id", "headings", "n_characters")),
+        *(("failures", column) for column in ("digest", "message", "is_skipped")),
+    ],
+)
+def test_a_cell_of_another_type_than_its_column_is_damage(indexes, table, column):
     def change(folder):
         with closing(sqlite3.connect(current_database(folder), isolation_level=None)) as connection:
             # As a flipped byte in a row's header does: SQLite looks at types when it writes.
             connection.execute("PRAGMA writable_schema = ON")
             connection.execute("UPDATE sqlite_master SET sql = replace(replace(sql, 'STRICT', ''), 'NOT NULL', '')")
             connection.execute("PRAGMA writable_schema = RESET")
-            connection.execute(f"UPDATE documents SET {column} = NULL WHERE document_id = 1")
+            connection.execute(f"UPDATE {table} SET {column} = NULL")
 
     work = damaged(indexes.rest, indexes.base / "work", change)
     assert outcome(work, indexes.expected[indexes.rest]) == "index_damaged"
@@ -291,7 +322,7 @@ def test_an_index_whose_log_was_taken_away_is_not_taken_for_an_older_one(indexes
             path.unlink()
 
     work = damaged(indexes.killed, indexes.base / "work", lose_the_log)
-    with pytest.raises(DamagedIndex, match="is at version 9, and was at 11"):
+    with pytest.raises(DamagedIndex, match="is at version 11, and was at 13"):
         EmbeddedStore(work)
 
 
@@ -338,19 +369,49 @@ def test_the_doctor_finds_whatever_asking_finds_and_more(indexes):
     assert n_damaged
 
 
-def test_damaged_feedback_is_read_or_told_as_such(indexes):
-    name = "feedback.db"
-    size = (indexes.rest / name).stat().st_size
-    damages = [partial(flip, name, at) for at in _places(size, 50)]
-    damages += [partial(truncate, name, n_bytes) for n_bytes in (0, 1, 99, 4096, size - 1)]
-    outcomes = set()
-    for damage in damages:
-        try:
-            FeedbackStore(damaged(indexes.rest, indexes.base / "work", damage)).newest()
-        except CitespanError as error:
-            outcomes.add(error.code)
-    assert "feedback_damaged" in outcomes
-    assert outcomes <= {"feedback_damaged", "feedback_unsupported", "index_busy", "index_not_writable"}
+def test_feedback_is_what_was_kept_or_there_is_an_error_with_a_code(indexes):
+    found = Counter(
+        (kind, indexes.outcome_of_feedback(folder, damage))
+        for name, kind, folder, damage in indexes.cases(25)
+        if name == "feedback.db"
+    )
+    # A file that is gone is like none that ever was; feedback moves to another index with its file, and is valid there.
+    assert {how for kind, how in found if kind == "missing"} == {"none"}
+    assert {how for kind, how in found if kind == "replaced"} == {"another's"}
+    assert {how for kind, how in found if kind == "emptied"} == {"feedback_damaged"}
+    assert {how for kind, how in found if kind == "truncated"} <= {"feedback_damaged", "as it was kept"}
+    of_flips = {how for kind, how in found if kind == "bits flipped"}
+    assert of_flips - {"feedback_unsupported"} == {"as it was kept", "feedback_damaged"}
+
+
+@pytest.mark.parametrize("wanted", [b"in 1890", "a b/ü.md".encode(), b"wrong", b"2026-11-05", b"ffff"])
+def test_a_changed_character_of_what_somebody_said_is_told(indexes, wanted):
+    content = (indexes.rest / "feedback.db").read_bytes()
+    damage = partial(flip, "feedback.db", content.index(wanted) + len(wanted) - 1, mask=1)
+    assert indexes.outcome_of_feedback(indexes.rest, damage) == "feedback_damaged"
+
+
+def test_feedback_that_its_table_lost_is_told(indexes):
+    content = (indexes.rest / "feedback.db").read_bytes()
+    pages = range(4096, len(content), 4096)
+    leaf = max(at for at in pages if content.startswith(b"\x0d\0\0\0\1", at) and b"in 1890" in content[at : at + 4096])
+    lose = partial(flip, "feedback.db", leaf + 4, mask=1)  # the number of its cells
+    assert indexes.outcome_of_feedback(indexes.rest, lose) == "feedback_damaged"
+
+
+def test_what_cannot_be_read_is_checked_again_whenever_it_is_told_and_before_an_update_trusts_it(indexes):
+    work = damaged(indexes.rest, indexes.base / "work", lambda _: None)
+    with closing(sqlite3.connect(current_database(work))) as connection:
+        connection.execute("UPDATE failures SET stamp = '[1, 2, 3]' WHERE path = 'broken.txt'")
+        connection.commit()
+    with closing(Database(current_database(work))) as database:  # which, other than a store, checks nothing on opening
+        for read in (database.failures, database.failed_stamps, lambda: database.set_failures([], stamps={})):
+            with pytest.raises(DamagedIndex, match=r"broken\.txt"):
+                read()
+    with pytest.raises(DamagedIndex, match=r"broken\.txt"):
+        update_with(HashingEncoder(), indexes.base / "mine" / "documents", work)
+    findings = {finding.check: finding.result for finding in examine(work, open_encoder=lambda _: HashingEncoder())}
+    assert findings["failures"] is Result.DAMAGED
 
 
 def test_a_document_is_checked_again_whenever_it_is_read(indexes):

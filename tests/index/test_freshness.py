@@ -11,7 +11,7 @@ from index.errors import CollectionMissing
 from index.freshness import Drift, find_drift
 from index.store.database import Database
 from index.store.folder import current_database
-from tests.index.test_update import STEPS, carry_out
+from tests.crash.edits import NAMES, carry_out
 from tests.standins import HashingEncoder, update_with, write_files
 
 NONE = Drift(0, 0, 0)
@@ -119,6 +119,22 @@ def test_a_folder_that_is_gone_is_an_error_and_no_change(root, folder, tmp_path)
         drift(root, folder)
 
 
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("write"),
+            st.sampled_from(NAMES),
+            st.sampled_from(["The bridge opened in 1890.", "# Title\n\nThe tower.", "same words", ""]),
+        ),
+        st.tuples(st.just("delete"), st.sampled_from(NAMES)),
+        st.tuples(st.just("rename"), st.sampled_from(NAMES), st.sampled_from(NAMES)),
+        st.just(("update",)),
+    ),
+    min_size=1,
+    max_size=14,
+)
+
+
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS, st.sampled_from([-1, 2 * 10**9]))
 def test_there_is_drift_where_an_update_has_something_to_do_and_nowhere_else(tmp_path_factory, steps, settled_after_ns):
@@ -129,9 +145,9 @@ def test_there_is_drift_where_an_update_has_something_to_do_and_nowhere_else(tmp
         patch.setattr(update, "_SETTLED_AFTER_NS", settled_after_ns)
         patch.setattr(freshness, "_TICK_S", 2.0)
         update_with(HashingEncoder(), root, base / "index")
-        for step in [*steps, ("update", None, None)]:
+        for step in [*steps, ("update",)]:
             if step[0] != "update":
-                carry_out(step, root)
+                carry_out(list(step), base)
                 continue
             found = drift(root, base / "index")
             report = update_with(HashingEncoder(), root, base / "index")

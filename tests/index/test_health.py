@@ -54,6 +54,7 @@ def rewrite(folder, statement, *values):
                 (digest, passages_digest(rows), document_id),
             )
             total += number(digest)
+        total += sum(number(digest) for (digest,) in connection.execute("SELECT digest FROM failures"))
         (version,) = connection.execute("SELECT max(index_version) FROM changes").fetchone()
         connection.execute("UPDATE meta SET value = ? WHERE key = 'state'", (state_of(version, total),))
         connection.commit()
@@ -63,7 +64,7 @@ def test_of_a_sound_index_every_check_says_so(folder):
     findings = found(folder, n_encoded=5)
     assert {finding.result for finding in findings.values()} == {Result.SOUND}
     assert list(findings) == (
-        "pointer,database,structure,digests,completeness,version,spans,files,vectors,encoder,encoding,"
+        "pointer,database,structure,digests,failures,completeness,version,spans,files,vectors,encoder,encoding,"
         "derived indexes,previous,leftovers"
     ).split(",")
     assert findings["files"].message == "2 documents are what their files say"
@@ -133,6 +134,12 @@ def test_a_vector_of_another_text_is_found_by_encoding_it_again(folder):
     rewrite(folder, "UPDATE passages SET vector = ? WHERE passage_id = 1", vector.tobytes())
     assert wrong(folder) == {}
     assert "b.txt: passage 1 is encoded otherwise now (cosine 0." in wrong(folder, n_encoded=100)["encoding"]
+
+
+def test_a_passage_that_is_all_overlap_with_the_one_before_is_no_damage(folder, root):
+    write_files(root, {"b.txt": "# Part\n\n" + "A marker of the first half, long and of stone. " * 6})
+    update_with(HashingEncoder(), root, folder)
+    assert wrong(folder) == {}
 
 
 def test_another_encoder_or_none_is_told(folder):
@@ -212,6 +219,8 @@ def test_places_are_checked_character_by_character():
     assert misplaced(text, at((1, 3), (4, 6))) == ""
     assert misplaced(text, at((1, 4), (3, 6))) == ""
     assert misplaced(text, at((0, 7))) == ""
+    assert misplaced(text, at((1, 6), (4, 6))) == ""
+    assert misplaced(text, at((1, 6), (4, 5))) == "passages out of order at character 4"
     assert misplaced(text, at((1, 3))) == "characters from 3 on are in no passage"
     assert misplaced(text, at((1, 2), (4, 6))) == "characters 2 to 4 are in no passage"
     assert misplaced(text, at((4, 6), (1, 3))) == "characters 0 to 4 are in no passage"

@@ -172,7 +172,7 @@ def test_an_index_that_cannot_be_used_is_not_kept_and_the_one_before_it_is(folde
         (lambda path: path.write_bytes(b"garbage"), DamagedIndex, "is damaged"),
         (lambda path: path.unlink(), DamagedIndex, "names no previous database that is there"),
         (lambda path: note_version(path, 99), DamagedIndex, "it is at version 2, and was at 99"),
-        (of_other_format, UnsupportedIndex, "has format 99, and this version of Citespan reads 2"),
+        (of_other_format, UnsupportedIndex, "has format 99, and this version of Citespan reads 3"),
     ],
 )
 def test_a_previous_index_that_cannot_be_used_is_told_and_harmless_until_it_is_pruned(folder, harm, error, what):

@@ -297,15 +297,16 @@ def test_an_update_that_changes_nothing_is_seen_as_a_later_look_and_not_as_anoth
             assert snapshot.state == replace(before, reconciled_at="2031-05-06T00:00:00+00:00")
 
 
-def test_an_index_from_before_it_was_noted_when_the_folder_was_looked_at_is_read_and_noted(folder, tmp_path):
-    with closing(Database(current_database(folder))) as database:
-        before = database.state
-        with database._writing("test") as connection:
-            connection.execute("DELETE FROM meta WHERE key = 'reconciled_at'")
-        assert database.state == replace(before, reconciled_at=None)
-    update_with(HashingEncoder(), tmp_path / "documents", folder)
-    with opened(folder) as store, store.snapshot() as snapshot:
-        assert snapshot.state.index_version == before.index_version
+def test_an_index_whose_first_update_breaks_off_does_not_say_when_the_folder_was_looked_at(tmp_path, monkeypatch):
+    root, index = write_files(tmp_path / "documents", {"x.txt": "One more."}), tmp_path / "new"
+    with monkeypatch.context() as patch:
+        patch.setattr("index.update._Run.apply", lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            update_with(HashingEncoder(), root, index)
+    with opened(index) as store, store.snapshot() as snapshot:
+        assert snapshot.state.reconciled_at is None
+    update_with(HashingEncoder(), root, index)
+    with opened(index) as store, store.snapshot() as snapshot:
         assert snapshot.state.reconciled_at is not None
 
 

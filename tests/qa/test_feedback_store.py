@@ -1,6 +1,8 @@
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -185,13 +187,79 @@ def test_a_database_whose_content_is_not_ours_is_told_as_damaged(store, statemen
         store.newest()
 
 
+def changed(store, statements):
+    with closing(connect(store.path, mode="rw")) as connection:
+        connection.executescript(statements)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("entry_id", "'f0'"), ("time", "'2026-11-05T12:00:01+00:00'"), ("question", "'When? '"), ("verdict", "'right'"),
+        ("answer", "NULL"), ("doc_id", "'a'"), ('"start"', "2"), ('"end"', "12"), ("quote", "'in 1891'"),
+        ("sha256", "''"), ("corrected", "NULL"), ("comment", "'!'"), ("index_version", "8"), ("reader", "'s'"),
+        ("encoder", "''"), ("digest", "x''"),
+    ],
+)  # fmt: skip
+def test_an_entry_that_is_not_what_was_kept_is_never_given_out(store, column, value):
+    store.add(ENTRY)
+    store.add(SILENCE)
+    changed(store, f"UPDATE entries SET {column} = {value} WHERE number = 1")
+    for use in (store.newest, store.check):
+        with pytest.raises(DamagedFeedback):
+            use()
+    assert store.get("e1") == SILENCE
+
+
+def test_damaged_entries_are_counted_and_the_first_are_named(store):
+    for number in range(6):
+        store.add(replace(ENTRY, entry_id=f"e{number}"))
+    changed(store, "UPDATE entries SET comment = 'x' WHERE number > 1")
+    with pytest.raises(DamagedFeedback, match="5 of 6 entries are not what was kept, the first 'e5', 'e4', 'e3'"):
+        store.check()
+
+
+def make_older(store):
+    """Make a file as it was before entries had digests."""
+    changed(store, "ALTER TABLE entries DROP COLUMN digest; PRAGMA user_version = 1;")
+
+
+def test_feedback_from_before_there_were_digests_is_kept_and_gets_them(store):
+    store.add(ENTRY)
+    store.add(SILENCE)
+    make_older(store)
+    assert store.newest() == [SILENCE, ENTRY]
+    store.add(replace(ENTRY, entry_id="e2"))
+    assert store.check() == 3
+    changed(store, "UPDATE entries SET comment = 'x' WHERE entry_id = 'e0'")
+    with pytest.raises(DamagedFeedback):
+        store.get("e0")
+
+
+def test_an_upgrade_that_breaks_off_leaves_the_older_file_as_it_was(store, monkeypatch):
+    store.add(ENTRY)
+    make_older(store)
+    before = store.path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("qa.feedback_store.row_digest", lambda row: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            store.newest()
+    assert store.path.read_bytes() == before
+    assert store.newest() == [ENTRY]
+
+
+def test_threads_that_find_an_older_file_at_once_all_read_it(store):
+    store.add(ENTRY)
+    make_older(store)
+    with ThreadPoolExecutor(8) as pool:
+        assert [each.result() for each in [pool.submit(store.newest) for _ in range(8)]] == [[ENTRY]] * 8
+
+
 def test_a_file_of_another_version_is_not_touched(store):
     store.add(ENTRY)
-    connection = connect(store.path, mode="rw")
-    connection.execute("PRAGMA user_version = 2")
-    connection.close()
+    changed(store, "PRAGMA user_version = 3")
     before = store.path.read_bytes()
-    with pytest.raises(UnsupportedFeedback, match="format 2"):
+    with pytest.raises(UnsupportedFeedback, match="format 3"):
         store.add(SILENCE)
     assert store.path.read_bytes() == before
 
