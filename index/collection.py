@@ -133,7 +133,7 @@ def scan(root: Path, *, suffixes: Collection[str], excluded: Collection[Path] = 
     while folders:
         folder = folders.pop()
         try:
-            entries = sorted(os.scandir(real_root / folder), key=lambda entry: entry.name)
+            entries = list(os.scandir(real_root / folder))
         except OSError as error:
             if not folder:
                 raise CollectionError(f"cannot list {root}: {error.strerror}; check its permissions") from error

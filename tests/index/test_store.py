@@ -302,6 +302,18 @@ def test_a_refresh_that_breaks_off_leaves_nothing_twice(folder, tmp_path, monkey
             assert len(snapshot.lexical("bridge", 20, Filter())) == 4
 
 
+def test_a_document_is_deleted_without_looking_at_the_rows_of_others(folder):
+    statements = []
+    with closing(Database(current_database(folder))) as database, database._using() as connection:
+        connection.set_trace_callback(statements.append)
+        database.delete("news/a.md")
+        connection.set_trace_callback(None)
+        asked = [one for one in statements if one.startswith(("SELECT", "DELETE", "UPDATE"))]
+        steps = {step for one in asked for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {one}")}
+    assert "SEARCH passages USING COVERING INDEX passages_of_document (document_id=?)" in steps
+    assert [step for step in steps if not step.startswith("SEARCH")] == []
+
+
 def test_a_closed_store_says_so(folder):
     store = EmbeddedStore(folder)
     store.close()
