@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import time
-import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,10 @@ from index.errors import (
 from index.ignoring import IGNORE_FILE, IgnoreRules, read_ignore_rules
 
 MAX_FILE_BYTES = 64 * 2**20
+
+# Controls (Cc), and halves of surrogate pairs (Cs).
+_UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNPRINTABLE = re.compile(rf"{_UNNAMEABLE.pattern}|\\")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,19 @@ class SourceFile:
 
     Attributes:
         doc_id: POSIX path below the root.
-        path: Where it is now.
+        root: The folder of the collection.
         stamp: What changes when the content does, as far as the file system tells without reading it.
     """
 
     doc_id: str
-    path: Path
+    root: Path
     stamp: Stamp
+
+    @property
+    def path(self) -> Path:
+        """Where it is now."""
+        # Made on demand: of 100,000 files, those that are read are few.
+        return self.root / self.doc_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,29 +129,29 @@ def scan(root: Path, *, suffixes: Collection[str], excluded: Collection[Path] = 
     real_excluded = {folder.resolve() for folder in excluded}
     files: list[SourceFile] = []
     others: list[Failure] = []
-    folders = [real_root]
+    folders = [""]
     while folders:
         folder = folders.pop()
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            entries = list(os.scandir(real_root / folder))
         except OSError as error:
-            if folder == real_root:
+            if not folder:
                 raise CollectionError(f"cannot list {root}: {error.strerror}; check its permissions") from error
-            others.append(_unreadable(folder, real_root, error))
+            others.append(_unreadable(folder, error))
             continue
         for entry in entries:
-            path = Path(entry.path)
+            doc_id = f"{folder}/{entry.name}" if folder else entry.name
             try:
-                found = _look_at(entry, real_root, suffixes, rules)
+                found = _look_at(entry, doc_id, real_root, suffixes, rules)
             except FileError as error:
-                others.append(Failure.of(printable(path.relative_to(real_root).as_posix()), error))
+                others.append(Failure.of(printable(doc_id), error))
             except OSError as error:
-                others.append(_unreadable(path, real_root, error))
+                others.append(_unreadable(doc_id, error))
             else:
-                if isinstance(found, SourceFile):
+                if found is not None:
                     files.append(found)
-                elif path not in real_excluded:
-                    folders.append(path)
+                elif real_root / doc_id not in real_excluded:
+                    folders.append(doc_id)
     files.sort(key=lambda file: file.doc_id)
     others.sort(key=lambda failure: failure.path)
     return Scan(tuple(files), tuple(others))
@@ -174,14 +184,15 @@ def read_file(file: SourceFile, *, max_bytes: int = MAX_FILE_BYTES) -> FileBytes
     return FileBytes(content, hashlib.sha256(content).hexdigest())
 
 
-def _look_at(entry: os.DirEntry[str], root: Path, suffixes: Collection[str], rules: IgnoreRules) -> SourceFile | None:
-    """Return the file that an entry is, or None for a folder to walk."""
-    doc_id = Path(entry.path).relative_to(root).as_posix()
+def _look_at(
+    entry: os.DirEntry[str], doc_id: str, root: Path, suffixes: Collection[str], rules: IgnoreRules
+) -> SourceFile | None:
+    """Return the file that an entry is, or None for a folder to walk. The folder that it is in was looked at before."""
     if doc_id == IGNORE_FILE:
         raise HiddenFile("it says what else is left out")
     if entry.name.startswith("."):
         raise HiddenFile("its name begins with a dot; rename it to have it indexed")
-    if not all(map(_is_nameable, doc_id)):
+    if _UNNAMEABLE.search(entry.name):
         raise UnsupportedName("its name holds control characters or is not valid Unicode; rename it")
     is_folder = entry.is_dir(follow_symlinks=False)
     rule = rules.rule_against(doc_id, is_folder=is_folder)
@@ -194,10 +205,11 @@ def _look_at(entry: os.DirEntry[str], root: Path, suffixes: Collection[str], rul
     status = entry.stat()
     if not stat.S_ISREG(status.st_mode):
         raise UnsupportedType("not a regular file")
-    suffix = Path(entry.name).suffix.lower()
+    _, dot, ending = entry.name.rpartition(".")
+    suffix = dot + ending.lower() if ending and dot else ""
     if suffix not in suffixes:
         raise UnsupportedType(f"no parser for {suffix or 'files without an ending'}; read are {', '.join(suffixes)}")
-    return SourceFile(doc_id, Path(entry.path), Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    return SourceFile(doc_id, root, Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns))
 
 
 def _check_link(path: Path, root: Path) -> None:
@@ -229,19 +241,9 @@ def is_present(root: Path, doc_id: str) -> bool:
 
 def printable(path: str) -> str:
     """Return a path with what cannot be stored or shown escaped; different paths stay different."""
-    return "".join(
-        character
-        if _is_nameable(character) and character != "\\"
-        else character.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for character in path
-    )
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), path)
 
 
-def _is_nameable(character: str) -> bool:
-    """Return whether a character is neither a control (Cc) nor half of a surrogate pair (Cs)."""
-    return unicodedata.category(character) not in ("Cc", "Cs")
-
-
-def _unreadable(path: Path, root: Path, error: OSError) -> Failure:
+def _unreadable(doc_id: str, error: OSError) -> Failure:
     refusal = UnreadableFile(f"cannot be read: {error.strerror}; check its permissions")
-    return Failure.of(printable(path.relative_to(root).as_posix()), refusal)
+    return Failure.of(printable(doc_id), refusal)

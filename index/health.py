@@ -205,7 +205,7 @@ def _files(database: Database, max_file_bytes: int) -> Finding:
         try:
             status = path.stat()
             stamp = Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-            read = read_file(SourceFile(known.doc_id, path, stamp), max_bytes=max_file_bytes)
+            read = read_file(SourceFile(known.doc_id, root, stamp), max_bytes=max_file_bytes)
             if read.sha256 != known.sha256:
                 n_other += 1
                 if stamp == known.stamp:

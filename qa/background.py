@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -72,6 +73,7 @@ def _watch(engine: Engine, stopped: threading.Event) -> None:
         # Due at once: what was saved before the watch began is not among its events.
         due = time.monotonic()
         try:
+            watched = documents.stat()
             for changes in watchfiles.watch(
                 documents,
                 watch_filter=is_of_interest,
@@ -81,6 +83,8 @@ def _watch(engine: Engine, stopped: threading.Event) -> None:
                 stop_event=stopped,
                 raise_interrupt=False,
             ):
+                if not os.path.samestat(documents.stat(), watched):
+                    break  # another folder has taken its place, which has no watch yet
                 if not changes and time.monotonic() < due:
                     continue
                 while _survive(lambda: engine.update(go_on)) is IndexBusy and not stopped.wait(_RETRY_AFTER_S):

@@ -157,11 +157,12 @@ class Database:
 
     def known(self) -> list[Known]:
         with self._using() as connection:
-            rows = connection.execute("SELECT doc_id, sha256, stamp FROM documents ORDER BY doc_id").fetchall()
-        with self._as_written("stamp"):
-            return [
-                Known(doc_id, sha256, Stamp(*json.loads(stamp)) if stamp else None) for doc_id, sha256, stamp in rows
-            ]
+            rows = connection.execute("SELECT doc_id, sha256, stamp FROM documents ORDER BY doc_id")
+            with self._as_written("stamp"):
+                return [
+                    Known(doc_id, sha256, Stamp(*json.loads(stamp)) if stamp else None)
+                    for doc_id, sha256, stamp in rows
+                ]
 
     def failures(self) -> list[Failure]:
         """Return what is not in the index and why, by path.

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.collection import Failure
+from index.encoder import Vectors
 from index.errors import DamagedIndex, EncoderMismatch, StoreError
 from index.records import Counts, Document, DocumentSummary, Filter, IndexState, Passage, Ranked
 from index.store.connection import damage
@@ -26,7 +27,7 @@ from index.store.database import Change, Database
 from index.store.folder import current_database
 from index.store.protocol import Identity, Known
 from index.store.schema import check_encoder
-from index.store.vectors import VectorIndex
+from index.store.vectors import IDs, VectorIndex
 from index.store.words import WordIndex, WordSearcher
 
 _log = logging.getLogger(__name__)
@@ -231,14 +232,10 @@ class EmbeddedStore:
         net = _net(changes)
         for first, last in net.added:
             database.check_between(first, last)
-        vectors = self._derived.vectors.changed(net.removed, *_vectors(database, net.added))
-        if net.removed:
-            # See WordIndex: it ranks exactly only if nothing was ever deleted from it.
-            return _Derived(vectors, _words(database))
-        for first, last in net.added:
-            with closing(database.passages_between(first, last)) as passages:
-                self._derived.words.add(passages)
-        return _Derived(vectors, self._derived.words)
+        removed = _within(net.removed, self._derived.vectors.ids)
+        added, vectors = _vectors(database, net.added)
+        self._derived.words.change(removed, added, read=database.passages)
+        return _Derived(self._derived.vectors.changed(removed, added, vectors), self._derived.words)
 
     def _derive(self, database: Database) -> _Derived:
         """Return what is derived from all of a version, while it is checked beside that, which costs no time."""
@@ -312,18 +309,29 @@ def _net(changes: Sequence[Change]) -> _Net:
 
 
 def _derive(database: Database) -> _Derived:
+    last = database.last_passage_id()
     return _Derived(
-        VectorIndex.build(*database.vectors_between(1, database.last_passage_id())),
-        _words(database),
+        VectorIndex.build(*database.vectors_between(1, last)),
+        _words(database, last),
     )
 
 
-def _words(database: Database) -> WordIndex:
-    with closing(database.passages_between(1, database.last_passage_id())) as passages:
-        return WordIndex(passages)
+def _words(database: Database, last: int) -> WordIndex:
+    with closing(database.passages_between(1, last)) as passages:
+        return WordIndex(passages, n_passages=database.counts().n_passages)
 
 
-def _vectors(database: Database, ranges: Sequence[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _within(ranges: Sequence[tuple[int, int]], ids: IDs) -> IDs:
+    """Return those of some ids that are in one of the closed ranges, which are in order and apart."""
+    if not ranges:
+        return ids[:0]
+    first, last = np.array(ranges, dtype=np.int64).T
+    nearest = np.searchsorted(first, ids, side="right") - 1
+    within: IDs = ids[(nearest >= 0) & (ids <= last[nearest])]
+    return within
+
+
+def _vectors(database: Database, ranges: Sequence[tuple[int, int]]) -> tuple[IDs, Vectors]:
     parts = [database.vectors_between(first, last) for first, last in ranges]
     if not parts:
         return database.vectors_between(0, -1)

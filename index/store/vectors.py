@@ -7,7 +7,7 @@ Derived from the truth and never written to disk, so no file of it can be stale 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import faiss
 import numpy as np
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from index.encoder import Vectors
 from index.records import Ranked
 
+IDs: TypeAlias = NDArray[np.int64]
+"""(n,) passage ids."""
+
 Order = Callable[[Sequence[int]], dict[int, Any]]
 """Passage ids to sort keys, for passages of equal score."""
 
@@ -23,23 +26,25 @@ Order = Callable[[Sequence[int]], dict[int, Any]]
 class VectorIndex:
     """An immutable set of vectors with ids. Searches may run at the same time."""
 
-    def __init__(self, index: faiss.Index) -> None:
+    def __init__(self, index: faiss.Index, ids: IDs) -> None:
         self._index = index
+        self.ids = ids
 
     @classmethod
-    def build(cls, ids: NDArray[np.int64], vectors: Vectors) -> VectorIndex:
+    def build(cls, ids: IDs, vectors: Vectors) -> VectorIndex:
         """Return an index of (n, dimension) vectors under their ids."""
         index = faiss.IndexIDMap(faiss.IndexFlatIP(vectors.shape[1]))
         index.add_with_ids(np.ascontiguousarray(vectors), ids)
-        return cls(index)
+        return cls(index, ids)
 
-    def changed(self, removed: Sequence[tuple[int, int]], ids: NDArray[np.int64], vectors: Vectors) -> VectorIndex:
-        """Return another index, without the ids of some closed ranges and with some more vectors."""
+    def changed(self, removed: IDs, ids: IDs, vectors: Vectors) -> VectorIndex:
+        """Return another index, without some ids and with some more vectors."""
         index = faiss.clone_index(self._index)
-        for first, last in removed:
-            index.remove_ids(faiss.IDSelectorRange(first, last + 1))
+        if len(removed):
+            # All at once, for what stands behind is moved.
+            index.remove_ids(faiss.IDSelectorBatch(removed))
         index.add_with_ids(np.ascontiguousarray(vectors), ids)
-        return VectorIndex(index)
+        return VectorIndex(index, np.concatenate([self.ids[~np.isin(self.ids, removed)], ids]))
 
     def __len__(self) -> int:
         return int(self._index.ntotal)

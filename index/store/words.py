@@ -6,15 +6,27 @@ Derived from the truth and held in memory (docs/decisions/0004-derived-indexes-i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, islice
 
+import numpy as np
 import tantivy
+from numpy.typing import NDArray
 
 from index.passages import context_of
 from index.records import Passage, Ranked
-from index.store.vectors import Order, ranked
+from index.store.vectors import IDs, Order, ranked
 
+# Of a thread, and enough for a segment of 17,000 passages.
 _HEAP_BYTES = 64 * 2**20
+# A change costs as much as the segments it touches are long, and tantivy merges eight of about the same length:
+# six where they are worth it, and one that holds what was changed last.
+_N_SEGMENTS = 6
+_SEGMENT = 1_500
+# Segments of fewer passages are written again with every change, so that they do not become many.
+_SMALL = 1_000
+# Passages in memory at a time.
+_BATCH = 1_000
 _LONGEST_WORD = 64
 _TOKENIZER = "words"
 # Weights of the fields where a query's words may stand.
@@ -51,13 +63,19 @@ def content_words(text: str) -> Counter[str]:
 
 
 class WordIndex:
-    """The words of a set of passages. Built once and added to; never deleted from.
+    """The words of a set of passages, which may change.
 
-    tantivy counts deleted passages in its statistics until their segment happens to be merged, so an
-    index that had deletions would rank otherwise than one built afresh.
+    tantivy keeps them in segments that are never written over. It counts a deleted passage in its statistics for as
+    long as its segment stands, and would rank otherwise than an index built afresh; a segment without any passage
+    is dropped at once. So segments are only ever emptied: what they held besides is written again, to another one.
     """
 
-    def __init__(self, passages: Iterable[Passage]) -> None:
+    def __init__(self, passages: Iterable[Passage], *, n_passages: int = 0) -> None:
+        """Build an index.
+
+        Args:
+            n_passages: How many there are, about: to tell how many segments they are worth.
+        """
         builder = tantivy.SchemaBuilder()
         builder.add_unsigned_field("passage_id", indexed=True, fast=True)
         for field in FIELDS:
@@ -66,22 +84,59 @@ class WordIndex:
         self._analyzer = _analyzer(has_stop_words=True)
         self._index = tantivy.Index(self._schema)
         self._index.register_tokenizer(_TOKENIZER, self._analyzer)
-        self.add(passages)
+        self._write(passages, n_passages, n_passages)
 
-    def add(self, passages: Iterable[Passage]) -> None:
-        """Add passages. Searchers made before do not see them."""
-        with self._index.writer(heap_size=_HEAP_BYTES, num_threads=1) as writer:
-            for passage in passages:
-                document = tantivy.Document()
-                document.add_unsigned("passage_id", passage.passage_id)
-                document.add_text("text", passage.text)
-                document.add_text("context", context_of(passage.doc_id, passage.title, passage.heading))
-                writer.add_document(document)
-        self._index.reload()
+    def change(self, removed: IDs, added: IDs, *, read: Callable[[Sequence[int]], Mapping[int, Passage]]) -> None:
+        """Take passages out and put others in. Searchers made before do not see it.
+
+        Args:
+            read: Returns passages by their ids: those that are added, and those that have to be written again.
+        """
+        ids, segments = self._places()
+        is_removed = np.isin(ids, removed)
+        is_touched, is_small = np.isin(segments, segments[is_removed]), np.bincount(segments)[segments] < _SMALL
+        self._delete(ids[is_touched | is_small])
+        # What changes now is likely to change again: it is kept apart from what does not.
+        for written in (ids[is_touched & ~is_small & ~is_removed], np.append(ids[is_small & ~is_removed], added)):
+            batches = (read(written[n : n + _BATCH].tolist()).values() for n in range(0, len(written), _BATCH))
+            self._write(chain.from_iterable(batches), len(written), len(ids) + len(added))
 
     def searcher(self) -> WordSearcher:
-        """Return a view of the passages there are now, which later additions do not change."""
+        """Return a view of the passages there are now, which later changes do not touch."""
         return WordSearcher(self._schema, self._analyzer, self._index.searcher())
+
+    def _places(self) -> tuple[IDs, NDArray[np.int64]]:
+        """Return the ids (n,) of all passages, and the number of each one's segment."""
+        searcher = self._index.searcher()
+        hits = searcher.search(tantivy.Query.all_query(), max(searcher.num_docs, 1), count=False).hits
+        addresses = [address for _, address in hits]
+        ids = searcher.fast_field_values("passage_id", addresses)
+        return np.array(ids, dtype=np.int64), np.array([place.segment_ord for place in addresses], dtype=np.int64)
+
+    def _delete(self, ids: IDs) -> None:
+        if len(ids):
+            with self._index.writer(heap_size=_HEAP_BYTES, num_threads=1) as writer:
+                writer.delete_documents_by_query(tantivy.Query.term_set_query(self._schema, "passage_id", ids.tolist()))
+        self._index.reload()
+
+    def _write(self, passages: Iterable[Passage], n_passages: int, n_all: int) -> None:
+        """Write so many passages to new segments of an index that is to hold so many in all."""
+        segment = max(-(-n_all // _N_SEGMENTS), _SEGMENT)
+        n_segments = max(round(n_passages / segment), 1)
+        rest = iter(passages)
+        for first in rest:
+            # Each thread writes a segment of its own. Two at a time, so that those of one document are in few.
+            n_threads = min(n_segments, 2)
+            more = islice(rest, n_threads * segment - 1) if n_segments > 2 else rest
+            n_segments -= n_threads
+            with self._index.writer(heap_size=n_threads * _HEAP_BYTES, num_threads=n_threads) as writer:
+                for passage in chain([first], more):
+                    document = tantivy.Document()
+                    document.add_unsigned("passage_id", passage.passage_id)
+                    document.add_text("text", passage.text)
+                    document.add_text("context", context_of(passage.doc_id, passage.title, passage.heading))
+                    writer.add_document(document)
+        self._index.reload()
 
 
 class WordSearcher:

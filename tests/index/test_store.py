@@ -28,6 +28,8 @@ from index.store.vectors import VectorIndex
 from index.store.words import WordIndex
 from tests.standins import HashingEncoder, opened, update_with, write_files
 
+NONE = np.array([], dtype=np.int64)
+
 
 def by_id(ids):
     return {passage_id: passage_id for passage_id in ids}
@@ -83,7 +85,7 @@ def test_a_changed_vector_index_is_the_one_built_afresh():
     vectors = rng.normal(size=(20, 8)).astype(np.float32)
     ids = np.arange(1, 21, dtype=np.int64)
     index = VectorIndex.build(ids[:12], vectors[:12])
-    changed = index.changed([(3, 5), (9, 9)], ids[12:], vectors[12:])
+    changed = index.changed(np.array([3, 4, 5, 9]), ids[12:], vectors[12:])
     kept = [i for i in range(20) if ids[i] not in (3, 4, 5, 9)]
     fresh = VectorIndex.build(ids[kept], vectors[kept])
     assert changed.search(vectors[0], 20, order=by_id, allowed=None) == fresh.search(
@@ -126,8 +128,61 @@ def test_equal_lexical_scores_are_ordered_by_their_keys_even_at_the_cut():
 def test_a_searcher_does_not_see_what_is_added_after_it():
     index = WordIndex(passages(["cat"]))
     before = index.searcher()
-    index.add([Passage(9, "b", "", "", Span(0, 3), "cat", "")])
+    index.change(NONE, np.array([9]), read=lambda ids: {i: Passage(i, "b", "", "", Span(0, 3), "cat", "") for i in ids})
     assert (len(before), len(index.searcher())) == (1, 2)
+
+
+WORDS = "cat cats dog bird fish sat which the".split()
+random_texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), min_size=1, max_size=12)
+
+
+def ranked_by_words(searcher):
+    return [
+        [(entry.passage_id, round(entry.score, 5)) for entry in searcher.search(q, 99, order=by_id, allowed=None)]
+        for q in ("cat", "the dog sat", "which fish")
+    ]
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.lists(random_texts, min_size=2, max_size=5), st.randoms(use_true_random=False))
+def test_a_word_index_of_many_segments_ranks_after_any_changes_as_one_built_afresh(batches, chance):
+    there = {passage.passage_id: passage for passage in passages(batches[0])}
+
+    def read(ids):
+        return {i: there[i] for i in ids}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("index.store.words._SEGMENT", 2)
+        patch.setattr("index.store.words._SMALL", 2)
+        index = WordIndex(there.values(), n_passages=len(there))
+        before, then = index.searcher(), ranked_by_words(index.searcher())
+        for number, texts in enumerate(batches[1:], start=1):
+            removed = chance.sample(sorted(there), k=min(chance.randrange(4), len(there)))
+            for passage_id in removed:
+                del there[passage_id]
+            added = [replace(passage, passage_id=100 * number + passage.passage_id) for passage in passages(texts)]
+            there.update((passage.passage_id, passage) for passage in added)
+            index.change(np.array(removed, dtype=np.int64), np.array([p.passage_id for p in added]), read=read)
+            assert ranked_by_words(index.searcher()) == ranked_by_words(WordIndex(there.values()).searcher())
+        assert ranked_by_words(before) == then
+
+
+def test_what_is_deleted_from_a_word_index_has_only_its_own_segment_written_again():
+    there = {passage.passage_id: passage for passage in passages(["cat"] * 40)}
+    asked = []
+
+    def read(ids):
+        asked.extend(ids)
+        return {i: there[i] for i in ids}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("index.store.words._SMALL", 0)
+        index = WordIndex([there[i] for i in range(1, 31)])
+        index.change(NONE, np.arange(31, 41), read=read)
+        asked.clear()
+        index.change(np.array([35]), NONE, read=read)
+    assert sorted(asked) == [31, 32, 33, 34, 36, 37, 38, 39, 40]
+    assert len(index.searcher()) == 39
 
 
 @pytest.mark.parametrize(
@@ -262,6 +317,18 @@ def test_a_refresh_reads_the_vectors_of_the_difference_and_no_others(folder, tmp
         update_with(HashingEncoder(), tmp_path / "documents", folder)
         store.refresh()
     assert read[1:] == [(last + 1, last + 1), (last + 2, last + 2)]
+
+
+def test_a_document_is_deleted_without_looking_at_the_rows_of_others(folder):
+    statements: list[str] = []
+    with closing(Database(current_database(folder))) as database, database._using() as connection:
+        connection.set_trace_callback(statements.append)
+        database.delete("news/a.md")
+        connection.set_trace_callback(None)
+        asked = [one for one in statements if one.startswith(("SELECT", "DELETE", "UPDATE"))]
+        steps = {step for one in asked for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {one}")}
+    assert "SEARCH passages USING COVERING INDEX passages_of_document (document_id=?)" in steps
+    assert [step for step in steps if not step.startswith("SEARCH")] == []
 
 
 def test_a_closed_store_says_so(folder):

@@ -1,4 +1,5 @@
 import logging
+import shutil
 import threading
 import time
 
@@ -90,4 +91,33 @@ def test_a_change_of_what_is_left_out_is_followed_while_watching(engine, tmp_pat
         assert until(lambda: engine.status().counts.n_documents == 1)
         assert {failure.code for failure in engine.status().failures} == {"file_hidden", "file_ignored"}
         (tmp_path / "documents" / ".citespanignore").unlink()
+        assert until(lambda: engine.status().counts.n_documents == 2)
+
+
+def test_a_folder_that_vanishes_and_comes_back_is_followed_again(engine, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("qa.background._RETRY_AFTER_S", 0.1)
+    documents, elsewhere = tmp_path / "documents", tmp_path / "elsewhere"
+    with background_work(engine, threading.Event(), is_watching=True):
+        write_files(documents, {"b.txt": "The tower opened in 1889."})
+        assert until(lambda: engine.status().counts.n_documents == 2)
+        documents.rename(elsewhere)
+        assert until(lambda: "cannot watch" in caplog.text)
+        assert engine.status().counts.n_documents == 2  # what vanished was the folder, not its documents
+        shutil.copytree(elsewhere, documents)
+        write_files(documents, {"c.txt": "The gate opened in 1888."})
+        assert until(lambda: engine.status().counts.n_documents == 3)
+        write_files(documents, {"d.txt": "The dam opened in 1887."})
+        assert until(lambda: engine.status().counts.n_documents == 4)
+
+
+def test_another_folder_that_takes_the_place_of_the_documents_is_followed(engine, tmp_path):
+    documents = tmp_path / "documents"
+    other = write_files(tmp_path / "other", {"b.txt": "The tower opened in 1889."})
+    with background_work(engine, threading.Event(), is_watching=True):
+        write_files(documents, {"c.txt": "The gate opened in 1888."})
+        assert until(lambda: engine.status().counts.n_documents == 2)
+        documents.rename(tmp_path / "former")
+        other.rename(documents)
+        assert until(lambda: [summary.doc_id for summary in engine.documents().documents] == ["b.txt"])
+        write_files(documents, {"d.txt": "The dam opened in 1887."})
         assert until(lambda: engine.status().counts.n_documents == 2)
