@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -255,7 +255,7 @@ class Database:
             raise DamagedIndex(damage(self.path, "passages are missing"))
         return found
 
-    def passages_between(self, first: int, last: int) -> Iterator[Passage]:
+    def passages_between(self, first: int, last: int) -> Generator[Passage, None, None]:
         """Yield the passages whose ids are in [first, last], in the order of their ids."""
         with self._using() as connection:
             rows = connection.execute(f"{_PASSAGE} WHERE passage_id BETWEEN ? AND ? ORDER BY passage_id", (first, last))
