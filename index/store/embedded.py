@@ -310,15 +310,10 @@ def _net(changes: Sequence[Change]) -> _Net:
 
 def _derive(database: Database) -> _Derived:
     last = database.last_passage_id()
-    return _Derived(
-        VectorIndex.build(*database.vectors_between(1, last)),
-        _words(database, last),
-    )
-
-
-def _words(database: Database, last: int) -> WordIndex:
+    vectors = VectorIndex.build(*database.vectors_between(1, last))
+    # It keeps the database to itself while it is open, and who else may close it, if this fails, is another thread.
     with closing(database.passages_between(1, last)) as passages:
-        return WordIndex(passages, n_passages=database.counts().n_passages)
+        return _Derived(vectors, WordIndex(passages, n_passages=database.counts().n_passages))
 
 
 def _within(ranges: Sequence[tuple[int, int]], ids: IDs) -> IDs:

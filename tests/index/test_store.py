@@ -133,7 +133,7 @@ def test_a_searcher_does_not_see_what_is_added_after_it():
 
 
 WORDS = "cat cats dog bird fish sat which the".split()
-random_texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), min_size=1, max_size=12)
+random_texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), min_size=1, max_size=30)
 
 
 def ranked_by_words(searcher):
@@ -152,7 +152,7 @@ def test_a_word_index_of_many_segments_ranks_after_any_changes_as_one_built_afre
         return {i: there[i] for i in ids}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("index.store.words._SEGMENT", 2)
+        patch.setattr("index.store.words._SEGMENT", 5)
         patch.setattr("index.store.words._SMALL", 2)
         index = WordIndex(there.values(), n_passages=len(there))
         before, then = index.searcher(), ranked_by_words(index.searcher())
