@@ -135,7 +135,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS, st.sampled_from([-1, 2 * 10**9]))
 def test_there_is_drift_where_an_update_has_something_to_do_and_nowhere_else(tmp_path_factory, steps, settled_after_ns):
     base = tmp_path_factory.mktemp("drift")

@@ -50,7 +50,7 @@ def test_only_the_one_in_the_root_counts_and_it_is_no_document(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git to compare with")
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(["*", "!*/", "!keep.txt"])
 @example(["x/*", "!x/keep.txt"])
 @example(["/x", "!x/keep.txt"])

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from index.parsing import parse
@@ -76,7 +76,6 @@ def test_a_word_that_no_encoder_knows_counts_by_its_characters():
 WORDS = st.sampled_from(["Yes.", "a", "b,c", "long" * 8, "😀", "\n\n", "ok! ", "x" * 50, "\u200b", "  ", "né", "- "])
 
 
-@settings(deadline=None)
 @given(
     st.lists(WORDS, max_size=80).map(" ".join),
     st.lists(st.integers(0, 300), max_size=4),

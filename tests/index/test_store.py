@@ -61,7 +61,6 @@ unit_vectors = (
 )
 
 
-@settings(deadline=None)
 @given(unit_vectors, st.integers(1, 50), st.sets(st.integers(1, 40)), st.booleans())
 def test_dense_search_is_numpys_brute_force_in_ids_and_in_scores(vectors, k, allowed, is_filtered):
     # Small integers: many ties, and sums that are exact in any order.
@@ -143,7 +142,7 @@ def ranked_by_words(searcher):
     ]
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.lists(random_texts, min_size=2, max_size=5), st.randoms(use_true_random=False))
 def test_a_word_index_of_many_segments_ranks_after_any_changes_as_one_built_afresh(batches, chance):
     there = {passage.passage_id: passage for passage in passages(batches[0])}
