@@ -11,6 +11,7 @@ from index.errors import CollectionMissing
 from index.freshness import Drift, find_drift
 from index.store.database import Database
 from index.store.folder import current_database
+from index.store.schema import seal
 from tests.crash.edits import NAMES, carry_out
 from tests.standins import HashingEncoder, update_with, write_files
 
@@ -106,6 +107,7 @@ def test_an_index_below_its_documents_is_no_part_of_them(root):
 def test_an_index_that_does_not_know_when_it_was_compared_is_compared_all_the_same(root, folder):
     with closing(Database(current_database(folder))) as database, database._writing("test") as connection:
         connection.execute("DELETE FROM meta WHERE key = 'reconciled_at'")
+        seal(connection)
     # Whether what could not be read was mended since, nobody knows.
     assert drift(root, folder) == Drift(0, 1, 0)
     (root / "e.txt").unlink()
