@@ -30,7 +30,7 @@ __all__ = ["citespan", "main"]
 _MAX_BODY_BYTES = 2**20
 
 
-@command("serve", "index", "retrieval", "answers", "server")
+@command("serve", "index", "retrieval", "answers", "addresses", "server")
 def serve(settings: Settings) -> None:
     """Update the index, then serve the web form and the API."""
     # By which systemd and containers end a service; then it stops as at Ctrl+C, and leaves nothing open.

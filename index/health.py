@@ -22,7 +22,7 @@ from index.rollback import find_previous
 from index.store.connection import Connection
 from index.store.database import Database
 from index.store.embedded import EmbeddedStore
-from index.store.folder import clear, current_database, leftovers, note_version, noted_version, writing
+from index.store.folder import clear, current_database, leftovers, note_version, writing
 from index.store.schema import check_encoder
 from index.store.verification import Amiss, documents_amiss, failures_amiss, state_amiss, structure_amiss
 from index.store.words import content_words
@@ -100,7 +100,7 @@ def repair(folder: Path) -> tuple[str, ...]:
         path = current_database(folder)
         done = [f"removed {removed.name}" for removed in clear(folder)]
         with suppress(CitespanError), closing(Database(path)) as database:  # what is wrong with it is a finding
-            if noted_version(path) < database.index_version:
+            if database.noted < database.index_version:
                 note_version(path, database.index_version)
                 done.append("noted the version")
     return tuple(done)
@@ -157,7 +157,7 @@ def _verdict(check: str, amiss: Sequence[object], sound: str) -> Finding:
 
 
 def _version(database: Database) -> Finding:
-    found, noted = database.index_version, noted_version(database.path)
+    found, noted = database.index_version, database.noted
     if noted > found:
         lost = Amiss("", f"it is at version {found}, and was at {noted}: its write-ahead log was lost")
         return _verdict("version", [lost], "")

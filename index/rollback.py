@@ -157,16 +157,21 @@ def find_previous(folder: Path, *, is_checked: bool = False) -> Previous | None:
 
 
 def _sound(find: Callable[[Path], Path], folder: Path) -> Path | None:
-    """Return the database that is found if it can be rolled back to; None, and the log says why, if it cannot."""
+    """Return the database that is found, and None, and the log says why, if it can never be rolled back to.
+
+    What hinders for a moment, as a full disk, is no reason to give it up: a rollback looks again.
+    """
     try:
         path = find(folder)
         with closing(Database(path)) as database:
             database.check()
     except (NoIndex, NoPreviousIndex):
         return None
-    except StoreError as error:  # a rebuild has to mend whatever is wrong
+    except (DamagedIndex, UnsupportedIndex) as error:  # a rebuild has to mend it
         _log.warning("not kept for a rollback: %s", _without_remedy(error))
         return None
+    except StoreError as error:
+        _log.warning("kept for a rollback without a look at it: %s", _without_remedy(error))
     return path
 
 

@@ -1,4 +1,4 @@
-"""Make the index say what the folder says. The only writer.
+"""Make the index say what the folder says. Nothing else writes documents.
 
 scan the folder ─▶ plan (add, replace, rename, delete) ─▶ apply, one transaction per document
 """
@@ -206,7 +206,7 @@ def update(
             create_database(
                 path,
                 _new_identity(root, encoder, encoder_name, passages),
-                index_version=version_reached(folder),
+                index_version=_first_version(folder),
             )
             if not rebuild:
                 switch_to(path, previous=None)
@@ -291,7 +291,7 @@ def make_plan(
     n_unchanged = 0
     for file in found.files:
         item = missing.pop(file.doc_id, None)
-        then = failed.get(file.doc_id)
+        then = failed.get(printable(file.doc_id)) if failed else None
         if item is None and then is not None and then.stamp == file.stamp:
             failed_before.append(then)
         elif item is None:
@@ -340,6 +340,12 @@ def _new_identity(root: Path, encoder: Encoder, encoder_name: str, passages: Pas
         passages=replace(passages, max_tokens=min(passages.max_tokens, encoder.max_tokens)),
         root=str(root.resolve()),
     )
+
+
+def _first_version(folder: Path) -> int:
+    """Return the version of an empty index: one that none of the folder has had."""
+    former = version_reached(folder)
+    return former + 1 if former else 0
 
 
 def _failed_before(database: Database) -> dict[str, FailedFile]:
@@ -474,8 +480,8 @@ class _Run:
                 _log.info("%s: %s", job.file.doc_id, error)
                 # Whether it can be read does not depend on its content: permissions, the disk, the limit.
                 if stamp is not None and not isinstance(error, (UnreadableFile, FileTooLarge)):
-                    self.failed_stamps[job.file.doc_id] = stamp
-                self.failures.append(Failure.of(job.file.doc_id, error))
+                    self.failed_stamps[printable(job.file.doc_id)] = stamp
+                self.failures.append(Failure.of(printable(job.file.doc_id), error))
                 if job.action != "add":
                     # What the file said before, it does not say now.
                     self.database.delete(job.former_id)

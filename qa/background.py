@@ -90,7 +90,8 @@ def _watch(engine: Engine, stopped: threading.Event) -> None:
                 while _survive(lambda: engine.update(go_on)) is IndexBusy and not stopped.wait(_RETRY_AFTER_S):
                     pass
                 due = time.monotonic() + _SWEEP_EVERY_S
-        except OSError as error:
+        # watchfiles has RuntimeError for what goes wrong in its own watcher.
+        except (OSError, RuntimeError) as error:
             _log.warning("cannot watch %s (%s): trying again every %.0f s", documents, error, _RETRY_AFTER_S)
             stopped.wait(_RETRY_AFTER_S)
 

@@ -335,7 +335,7 @@ def restore_command(settings: Settings, *, source: Path) -> None:
     restored = restore(settings.index, source, check_feedback=read_all_feedback)
     made = restored.manifest
     counts = f"{made.n_documents:,} documents, {made.n_passages:,} passages"
-    click.echo(f"Restored what was backed up at {made.made_at}: {counts}", err=True)
+    click.echo(f"Restored what was backed up at {_harmless(made.made_at)}: {counts}", err=True)
     click.echo(f"Index version {restored.index_version}; `citespan index` brings it up to the documents", err=True)
     if restored.set_aside is not None:
         click.echo(f"The feedback that was here is in {restored.set_aside}", err=True)
@@ -349,6 +349,9 @@ def rollback_command(settings: Settings) -> None:
     click.echo(
         f"Index version {contents.state.index_version}; `citespan index` brings it up to the documents", err=True
     )
+    root = Path(contents.identity.root)
+    if root != settings.documents.resolve() and root.exists():
+        click.echo(f"It is an index of {_harmless(str(root))}: give that as --documents from now on", err=True)
     if settings.encoder not in (None, contents.identity.encoder):
         click.echo(f"Give no other --encoder than its own any more; {settings.encoder} was given", err=True)
 
@@ -362,19 +365,20 @@ def prune_command(settings: Settings, *, as_json: bool) -> None:
         _print_json(wire.removed_json(removed))
         return
     for file in removed:
-        click.echo(f"Removed {file.name}")
+        click.echo(f"Removed {_harmless(file.name)}")
     click.echo(f"Freed {sum(file.n_bytes for file in removed):,} bytes", err=True)
 
 
 def _kept(previous: Previous) -> str:
     if previous.contents is None:
-        return f"none that can be used: {previous.problem}"
+        return f"none that can be used: {_harmless(previous.problem)}"
     return f"the former index {_described(previous.contents)}, {previous.n_bytes:,} bytes"
 
 
 def _described(contents: Contents) -> str:
     counts, when = contents.counts, contents.state.reconciled_at or "a time not known"
-    return f"of {when} by {contents.identity.encoder}: {counts.n_documents:,} documents, {counts.n_passages:,} passages"
+    made = _harmless(f"of {when} by {contents.identity.encoder}")
+    return f"{made}: {counts.n_documents:,} documents, {counts.n_passages:,} passages"
 
 
 @citespan.group("feedback")
@@ -493,7 +497,7 @@ def _print_rebuild(rebuild: Rebuild) -> None:
     else:
         console.print(Text(f"In use, and kept for `citespan rollback` then: the index {_described(former)}."))
     was = f"{former.identity.encoder} > " if former else ""
-    console.print(Text(f"Encoder: {was}{rebuild.encoder}"))
+    console.print(Text(_harmless(f"Encoder: {was}{rebuild.encoder}")))
     was = f"{_sizes(former.identity.passages)} > " if former else ""
     console.print(Text(f"Passages: {was}{_sizes(rebuild.passages)}, or fewer as the encoder takes them"))
 

@@ -183,7 +183,10 @@ class FeedbackStore:
             with translated(self.path), closing(connect(self.path, mode="rw")) as connection:
                 found = connection.execute("PRAGMA user_version").fetchone()[0]
                 if found == 1:
-                    found = _upgraded(connection)
+                    try:
+                        found = _upgraded(connection)
+                    except (TypeError, ValueError) as error:  # an entry that is none of ours
+                        raise DamagedFeedback(_damage(self.path, error)) from error
                 if found == 0:
                     raise DamagedFeedback(_damage(self.path, "it has no table"))
                 if found != _FORMAT:

@@ -33,15 +33,26 @@ def application() -> WSGIApplication:
         NoIndex: There is no index yet.
         CitespanError: It, or a model, cannot be used.
     """
-    settings = settings_of_environment("index", "retrieval", "answers", "server")
+    settings = settings_of_environment("index", "retrieval", "answers", "addresses")
     prepare_process(settings.log_level, hub=settings.hub)
     with ExitStack() as opened:
         engine = opened.enter_context(closing(open_engine(settings)))
         app = create_app(engine, host=settings.host, allowed_hosts=settings.allowed_host)
         app.before_request(_refusing_forks())
         opened.enter_context(background_work(engine, threading.Event(), is_watching=False))
-        atexit.register(opened.pop_all().close)
+        atexit.register(_close_here(opened.pop_all()))
     return app
+
+
+def _close_here(opened: ExitStack) -> Callable[[], None]:
+    """Return what closes all in the process that opened it alone: SQLite forbids it to the forks."""
+    opened_in = os.getpid()
+
+    def close() -> None:
+        if os.getpid() == opened_in:
+            opened.close()
+
+    return close
 
 
 def _refusing_forks() -> Callable[[], None]:

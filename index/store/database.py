@@ -72,7 +72,11 @@ class Change:
 
 
 class Database:
-    """One connection. Its calls may come from several threads; they take turns."""
+    """One connection. Its calls may come from several threads; they take turns.
+
+    Attributes:
+        noted: A version that it had reached for certain when it was opened.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open an index that exists.
@@ -85,6 +89,8 @@ class Database:
         if not path.is_file():
             raise NoIndex(f"no index at {path}: make one with `citespan index`")
         self.path = path
+        # Before anything is read: an update that ends meanwhile notes a version that what is read then cannot have.
+        self.noted = noted_version(path)
         self._turn = threading.RLock()
         with translated(path):
             self._connection = connect(path, mode="rw")
@@ -113,8 +119,8 @@ class Database:
         """
         with self._using() as connection:
             check_whole(connection, self.path)
-        if (found := self.index_version) < (noted := noted_version(self.path)):
-            raise DamagedIndex(damage(self.path, f"it is at version {found}, and was at {noted}"))
+        if (found := self.index_version) < self.noted:
+            raise DamagedIndex(damage(self.path, f"it is at version {found}, and was at {self.noted}"))
 
     def amiss(self, look: Callable[[Connection], Iterable[Amiss]]) -> list[Amiss]:
         """Return all that a look of `index.store.verification` finds."""

@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 _POINTER = "current"
 _STAGED = "current.new"
+# What is moved to its place when it is whole.
+_STAGED_NAME = re.compile(r"(current|version|feedback-[0-9a-f]{16})\.new")
 _NOTE = "version"
 _STAGED_NOTE = "version.new"
 # Most updates are over in less: a second one, on demand while watching, need not be refused.
@@ -176,7 +178,11 @@ def leftovers(folder: Path) -> list[Path]:
     """
     current_database(folder)
     named = _named(folder)
-    return [path for path in sorted(folder.iterdir()) if path.suffix == ".new" or _is_unnamed_database(path, named)]
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if _STAGED_NAME.fullmatch(path.name) or _is_unnamed_database(path, named)
+    ]
 
 
 def clear(folder: Path) -> tuple[Removed, ...]:
@@ -192,6 +198,8 @@ def clear(folder: Path) -> tuple[Removed, ...]:
         try:
             n_bytes = left.stat().st_size
             left.unlink()
+        except FileNotFoundError:
+            continue  # SQLite removes a log when its last reader ends
         except OSError as error:
             raise IndexNotWritable(f"cannot remove {left}: {error.strerror}") from error
         removed.append(Removed(left.name, n_bytes))
@@ -214,7 +222,8 @@ def note_version(database: Path, index_version: int) -> None:
     noted = {name: version for name, version in noted_versions(folder).items() if (folder / name).exists()}
     noted[database.name] = index_version
     try:
-        staged.write_text("".join(f"{name} {version}\n" for name, version in noted.items()), encoding="ascii")
+        lines = "".join(f"{name} {version}\n" for name, version in noted.items())
+        staged.write_text(lines, encoding="ascii", newline="\n")
         reached("note.staged")
         staged.replace(database.parent / _NOTE)
     except OSError as error:
@@ -229,7 +238,7 @@ def noted_version(database: Path) -> int:
 def noted_versions(folder: Path) -> dict[str, int]:
     """Return the versions that databases have reached for certain, by their names."""
     try:
-        lines = (folder / _NOTE).read_bytes().decode("ascii", "replace").split("\n")
+        lines = (folder / _NOTE).read_bytes().decode("ascii", "replace").splitlines()
     except OSError:
         return {}
     return {found[1]: int(found[2]) for line in lines if (found := _NOTED.fullmatch(line))}

@@ -84,7 +84,7 @@ def create_database(path: Path, identity: Identity, *, index_version: int = 0) -
     """Write an empty index.
 
     Args:
-        index_version: To count on from, so that no version of a rebuilt index is one of the former.
+        index_version: Of the empty index; it counts on from there.
 
     Raises:
         IndexNotWritable: The operating system refuses.

@@ -1,6 +1,7 @@
 """Passages by words: BM25, by tantivy. Nothing else imports tantivy.
 
-Derived from the truth and held in memory (docs/decisions/0004-derived-indexes-in-memory.md).
+Derived from the truth and held in memory (docs/decisions/0004-derived-indexes-in-memory.md), in segments
+(docs/decisions/0019-segments-are-emptied-whole.md).
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class WordIndex:
         self._analyzer = _analyzer(has_stop_words=True)
         self._index = tantivy.Index(self._schema)
         self._index.register_tokenizer(_TOKENIZER, self._analyzer)
-        self._write(passages, n_passages, n_passages)
+        self._write(passages, n_passages, n_passages, n_threads=2)
 
     def change(self, removed: IDs, added: IDs, *, read: Callable[[Sequence[int]], Mapping[int, Passage]]) -> None:
         """Take passages out and put others in. Searchers made before do not see it.
@@ -94,12 +95,19 @@ class WordIndex:
         """
         ids, segments = self._places()
         is_removed = np.isin(ids, removed)
-        is_touched, is_small = np.isin(segments, segments[is_removed]), np.bincount(segments)[segments] < _SMALL
+        sizes = np.bincount(segments, minlength=1)
+        is_small, is_touched = sizes < _SMALL, np.zeros(len(sizes), dtype=np.bool_)
+        is_touched[segments[is_removed]] = True
+        if (~is_small).sum() > _N_SEGMENTS:
+            # A small one has grown. tantivy would merge eight, and the next change would have them all to write.
+            is_touched[np.where(is_small, len(ids), sizes).argmin()] = True
+        is_small, is_touched = is_small[segments], is_touched[segments]
         self._delete(ids[is_touched | is_small])
         # What changes now is likely to change again: it is kept apart from what does not.
         for written in (ids[is_touched & ~is_small & ~is_removed], np.append(ids[is_small & ~is_removed], added)):
+            written.sort()  # a document's passages have ids in a row: they are to be in one segment
             batches = (read(written[n : n + _BATCH].tolist()).values() for n in range(0, len(written), _BATCH))
-            self._write(chain.from_iterable(batches), len(written), len(ids) + len(added))
+            self._write(chain.from_iterable(batches), len(written), len(ids) + len(added), n_threads=1)
 
     def searcher(self) -> WordSearcher:
         """Return a view of the passages there are now, which later changes do not touch."""
@@ -119,15 +127,18 @@ class WordIndex:
                 writer.delete_documents_by_query(tantivy.Query.term_set_query(self._schema, "passage_id", ids.tolist()))
         self._index.reload()
 
-    def _write(self, passages: Iterable[Passage], n_passages: int, n_all: int) -> None:
-        """Write so many passages to new segments of an index that is to hold so many in all."""
+    def _write(self, passages: Iterable[Passage], n_passages: int, n_all: int, *, n_threads: int) -> None:
+        """Write so many passages to new segments of an index that is to hold so many in all.
+
+        Args:
+            n_threads: Each writes a segment of its own, so that a document may come to be in as many.
+        """
         segment = max(-(-n_all // _N_SEGMENTS), _SEGMENT)
         n_segments = max(round(n_passages / segment), 1)
         rest = iter(passages)
         for first in rest:
-            # Each thread writes a segment of its own. Two at a time, so that those of one document are in few.
-            n_threads = min(n_segments, 2)
-            more = islice(rest, n_threads * segment - 1) if n_segments > 2 else rest
+            n_threads = min(n_segments, n_threads)
+            more = islice(rest, n_threads * segment - 1) if n_segments > n_threads else rest
             n_segments -= n_threads
             with self._index.writer(heap_size=n_threads * _HEAP_BYTES, num_threads=n_threads) as writer:
                 for passage in chain([first], more):

@@ -8,6 +8,7 @@ import pytest
 from index.errors import EncoderMissing, IndexBusy, NoIndex
 from index.health import Result, examine, misplaced, repair
 from index.records import Passage, Span
+from index.store.database import Database
 from index.store.digests import document_digest, number, passages_digest, state_of
 from index.store.folder import current_database, leftovers, note_version, noted_version, writing
 from index.store.verification import DOCUMENT_FIELDS
@@ -168,9 +169,11 @@ def test_a_file_whose_bytes_changed_and_its_stamp_did_not_is_told(folder, root, 
 
 
 def test_what_was_left_over_is_told_and_removed_on_demand_and_nothing_else(folder):
-    names = ["index-0123456789abcdef.sqlite", "index-0123456789abcdef.sqlite-wal", "current.new", "feedback-01.new"]
+    left = "index-0123456789abcdef.sqlite"
+    names = [left, f"{left}-wal", "current.new", "feedback-0123456789abcdef.new"]
     for name in names:
         (folder / name).write_bytes(b"x")
+    (folder / ".backup.zip.new").mkdir()  # of a backup into this folder, which is not ours to remove
     (folder / "mine.txt").write_bytes(b"of somebody else")
     assert [path.name for path in leftovers(folder)] == sorted(names)
     assert found(folder)["leftovers"].result is Result.LEFTOVER
@@ -178,6 +181,21 @@ def test_what_was_left_over_is_told_and_removed_on_demand_and_nothing_else(folde
     assert wrong(folder) == {}
     assert (folder / "mine.txt").exists()
     assert repair(folder) == ()
+
+
+def test_a_log_that_goes_by_itself_while_leftovers_are_removed_is_no_error(folder, monkeypatch):
+    left = folder / "index-0123456789abcdef.sqlite"
+    left.write_bytes(b"x")
+    monkeypatch.setattr("index.store.folder.reached", lambda point: left.unlink())
+    assert repair(folder) == ()
+
+
+def test_an_update_that_ends_while_an_index_is_looked_at_is_no_damage(folder, root):
+    with closing(Database(current_database(folder))) as database:
+        database.pin()
+        write_files(root, {"c.txt": "The canal opened in 1869."})
+        update_with(HashingEncoder(), root, folder)
+        database.check()
 
 
 def test_a_version_that_was_not_noted_is_noted_and_a_lost_log_is_not_forgotten(folder):

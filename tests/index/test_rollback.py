@@ -41,6 +41,26 @@ def folder(root, tmp_path):
     return tmp_path / "index"
 
 
+def test_what_hinders_a_look_at_the_former_index_for_a_moment_does_not_lose_it(root, folder, monkeypatch):
+    def refuse(_):
+        raise IndexNotWritable("the disk is full")
+
+    former = current_database(folder)
+    monkeypatch.setattr(Database, "check", refuse)
+    update_with(HashingEncoder(), root, folder, rebuild=True)
+    monkeypatch.undo()
+    assert previous_database(folder) == former
+    roll_back(folder)
+    assert "1990" in text(folder)
+
+
+def test_a_note_of_versions_is_read_whoever_ended_its_lines(folder):
+    note_version(current_database(folder), 7)
+    note = folder / "version"
+    note.write_bytes(note.read_bytes().replace(b"\n", b"\r\n"))
+    assert noted_version(current_database(folder)) == 7
+
+
 def text(folder):
     with closing(Database(current_database(folder))) as database:
         database.check()

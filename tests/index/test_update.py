@@ -253,7 +253,13 @@ def test_a_long_document_that_breaks_off_is_continued_within(encoder, root, fold
 
 def test_versions_go_on_counting_after_a_rebuild(encoder, root, folder):
     before = update_with(encoder, root, folder).index_version
-    assert update_with(encoder, root, folder, rebuild=True).index_version == before + 3
+    rebuilt = update_with(encoder, root, folder, rebuild=True).index_version
+    assert rebuilt == before + 4  # the empty one, and three documents
+    for path in root.rglob("*.*"):
+        path.unlink()
+    emptied = update_with(encoder, root, folder).index_version
+    assert emptied == rebuilt + 3
+    assert update_with(encoder, root, folder, rebuild=True).index_version == emptied + 1
 
 
 def test_a_file_that_comes_back_before_it_is_deleted_stays(encoder, root, folder, monkeypatch):
@@ -342,6 +348,15 @@ def test_a_file_that_failed_within_the_clocks_tick_is_read_again(encoder, root, 
     files_read.clear()
     assert update_with(encoder, root, folder).n_not_retried == 0
     assert "bad.txt" in files_read
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a backslash is no part of a name")
+def test_a_file_that_failed_is_listed_by_a_name_that_no_other_file_has(encoder, root, folder, settled, files_read):
+    write_files(root, {"a\\b.txt": b"\0", "a\\\\b.txt": b"\0", ".citespanignore": "a?b.txt"})
+    report = update_with(encoder, root, folder)
+    assert {"a\\\\b.txt", "a\\\\\\\\b.txt"} <= {other.path for other in report.others}
+    files_read.clear()
+    assert update_with(encoder, root, folder).n_not_retried == 1
 
 
 def test_a_failed_file_that_vanished_is_forgotten(encoder, root, folder, settled):

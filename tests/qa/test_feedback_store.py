@@ -236,6 +236,15 @@ def test_feedback_from_before_there_were_digests_is_kept_and_gets_them(store):
         store.get("e0")
 
 
+def test_an_older_file_with_an_entry_that_is_none_of_ours_is_damaged(store):
+    store.add(ENTRY)
+    make_older(store)
+    loose = "CREATE TABLE loose AS SELECT * FROM entries; DROP TABLE entries; ALTER TABLE loose RENAME TO entries;"
+    changed(store, f"{loose} UPDATE entries SET comment = x'00'")
+    with pytest.raises(DamagedFeedback, match="bring back a copy"):
+        store.newest()
+
+
 def test_an_upgrade_that_breaks_off_leaves_the_older_file_as_it_was(store, monkeypatch):
     store.add(ENTRY)
     make_older(store)

@@ -35,6 +35,24 @@ def opened(monkeypatch):
         close()
 
 
+def test_a_fork_that_ends_does_not_close_what_its_parent_opened(folder, opened, monkeypatch):
+    registered: list[Callable[[], None]] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(atexit, "register", registered.append)
+        client = opened()
+    pid, (close,) = os.getpid(), registered
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: pid + 1)
+        close()
+    assert client.get("/api/v1/status").status_code == 200
+    close()
+
+
+def test_a_variable_that_a_server_has_no_use_for_is_not_read(folder, opened, monkeypatch):
+    monkeypatch.setenv("CITESPAN_PORT", "tcp://10.0.0.1:8000")  # as Kubernetes sets it beside a service of this name
+    assert opened().get("/api/v1/status").status_code == 200
+
+
 def test_an_index_is_answered_from_and_not_brought_up_to_its_documents(folder, opened):
     write_files(folder / "documents", {"b.txt": "The tower opened in 1889."})
     client = opened()
