@@ -327,7 +327,7 @@ def test_an_index_whose_log_was_taken_away_is_not_taken_for_an_older_one(indexes
             path.unlink()
 
     work = damaged(indexes.killed, indexes.base / "work", lose_the_log)
-    with pytest.raises(DamagedIndex, match="is at version 11, and was at 13"):
+    with pytest.raises(DamagedIndex, match=r"it is at version \d+, and was at \d+"):
         EmbeddedStore(work)
 
 
