@@ -60,7 +60,7 @@ def current_database(folder: Path) -> Path:
         DamagedIndex: The folder does not say which.
     """
     name = _named(folder).current
-    if not (_NAME.fullmatch(name) and (folder / name).is_file()):
+    if not _is_there(folder, name):
         raise DamagedIndex(
             f"{folder / _POINTER} names no database that is there ({name[:40]!r}): "
             "make the index anew with `citespan index --rebuild`"
@@ -82,7 +82,7 @@ def previous_database(folder: Path) -> Path:
             f"{folder} keeps no previous index: a rebuild or a restore keeps the one that it replaces, until "
             "`citespan prune`"
         )
-    if not (_NAME.fullmatch(name) and (folder / name).is_file()):
+    if not _is_there(folder, name):
         raise DamagedIndex(
             f"{folder / _POINTER} names no previous database that is there ({name[:40]!r}); the index in use needs "
             "none, and `citespan prune` forgets it"
@@ -97,6 +97,11 @@ def _named(folder: Path) -> _Named:
         raise NoIndex(f"no index in {folder}: make one with `citespan index`") from error
     current, _, previous = text.partition("\n")
     return _Named(current.strip(), previous.strip())
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    """Return whether a name that the pointer gives is that of a database of the folder."""
+    return is_database_name(name) and (folder / name).is_file()
 
 
 def has_index(folder: Path) -> bool:
