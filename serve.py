@@ -18,10 +18,11 @@ from rich.markup import escape
 
 from index.errors import AddressUnusable
 from qa.background import background_work
-from qa.cli import citespan, command, print_report, progress_bars
+from qa.cli import citespan, command
 from qa.composition import open_updated_engine
 from qa.evaluation import command as _  # noqa: F401  # adds `citespan eval`
 from qa.settings import Settings
+from qa.terminal import print_report, progress_bars
 from qa.web.app import create_app
 
 __all__ = ["citespan", "main"]

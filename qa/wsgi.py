@@ -17,8 +17,8 @@ from wsgiref.types import WSGIApplication
 
 from index.errors import OpenedBeforeFork
 from qa.background import background_work
-from qa.cli import prepare_process
 from qa.composition import open_engine
+from qa.process import prepare_process
 from qa.settings import settings_of_environment
 from qa.web.app import create_app
 

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from index.store.folder import current_database, previous_database
-from qa import cli, composition
+from qa import composition, process
 from qa.cli import citespan
 from qa.composition import open_engine
 from qa.evaluation.datasets import read_squad
@@ -252,9 +252,9 @@ def test_the_environment_sets_what_a_flag_sets(run):
 
 def test_no_library_asks_the_hub_unless_it_is_allowed(monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    cli.prepare_process("warning", hub=True)
+    process.prepare_process("warning", hub=True)
     assert "HF_HUB_OFFLINE" not in __import__("os").environ
-    cli.prepare_process("warning", hub=False)
+    process.prepare_process("warning", hub=False)
     assert __import__("os").environ["HF_HUB_OFFLINE"] == "1"
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from index.records import Span
-from qa.cli import prepare_process
 from qa.composition import open_engine, update_index
+from qa.process import prepare_process
 from qa.requests import check
 from qa.settings import settings_from
 

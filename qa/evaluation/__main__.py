@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from qa.cli import Commands, prepare_process
+from qa.cli import Commands
 from qa.evaluation.choices import FOLDER, Choices, with_choices
 from qa.evaluation.datasets import (
     on_documents,
@@ -23,6 +23,7 @@ from qa.evaluation.datasets import (
 from qa.evaluation.own_documents import ask_service, deliver, drawn, progress
 from qa.evaluation.runs import ask_reader
 from qa.evaluation.summary import Terms, reader_report
+from qa.process import prepare_process
 from qa.readers import EMBEDDED, open_reader
 from qa.requests import DEFAULT_K, MAX_K
 from qa.settings import settings_from

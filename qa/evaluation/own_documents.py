@@ -16,7 +16,6 @@ from rich.progress import track
 
 from index.errors import InvalidEvaluationData
 from index.retriever import Retrieval
-from qa.cli import print_report, progress_bars
 from qa.composition import export_feedback, open_updated_engine
 from qa.engine import Engine, settled_threshold
 from qa.evaluation.choices import Choices
@@ -38,6 +37,7 @@ from qa.evaluation.runs import Search, ask_engine, search_judged, time_search
 from qa.evaluation.summary import TOOK_MS, Report, Terms, latency, mean_of, service_report
 from qa.feedback_export import told
 from qa.settings import Settings
+from qa.terminal import print_report, progress_bars
 
 _Asked = TypeVar("_Asked")
 
