@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from qa.pairs import Pair, PairMaker
-from qa.span_reader import MAX_ANSWER_TOKENS
+from qa.span_reader import MAX_ANSWER_TOKENS, TokenScores
 from training.examples import Example
 from training.model import Batch
 
@@ -27,11 +27,13 @@ class Row:
     Attributes:
         gold: (n, 2), first token in the text and tokens after it of each right span.
         has_answer: The passage answers the question, be it by a span too long to be learnt.
+        taught: What a teacher thinks of it.
     """
 
     pair: Pair
     gold: NDArray[np.int32]
     has_answer: bool
+    taught: TokenScores | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,21 @@ def collate(groups: Sequence[Group], *, is_hard: bool) -> Batch:
         torch.tensor([number for number, _ in rows]),
         torch.tensor([float(row.has_answer) for _, row in rows]),
         torch.tensor(gold, dtype=torch.long).reshape(-1, 4),
-        torch.tensor([group.is_weak and is_hard for group in groups]),
+        torch.tensor([group.is_weak for group in groups]),
         len(groups),
+        is_hard,
+        _taught([row for _, row in rows], length),
     )
+
+
+def _taught(rows: Sequence[Row], length: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
+    """Return the teacher's scores of some rows; None where there is no teacher."""
+    start, end = torch.zeros(len(rows), length), torch.zeros(len(rows), length)
+    null = torch.zeros(len(rows))
+    for index, row in enumerate(rows):
+        if row.taught is None:
+            return None
+        text = row.pair.text
+        start[index, text], end[index, text] = torch.from_numpy(row.taught.start), torch.from_numpy(row.taught.end)
+        null[index] = row.taught.null
+    return start, end, null

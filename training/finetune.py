@@ -3,11 +3,14 @@
     python -m training.finetune broad --steps 1967 --hard-from 1737
     python -m training.finetune focus --steps 2200
     python -m training.finetune again --steps 2400
+    python -m training.finetune teacher --encoder FOLDER --steps 1750 --rate 4e-5 --frozen 4
+    python -m training.finetune distil --steps 5400
 
 `broad` rises to a constant learning rate on everything there is; `focus` goes on from it, on Wikipedia and on
 questions made unanswerable, while the rate falls to nothing; `again` goes on from the mean of such stages, with
-a short rise before the fall. A checkpoint is written every ten minutes and at the end, and a stage that is started
-again goes on from its own. Losses and dev scores are in `log.csv`.
+a short rise before the fall. `teacher` does so from a larger model, whose scores (`training.distil`) teach `distil`.
+A checkpoint is written every ten minutes and at the end, and a stage that is started again goes on from its own.
+Losses and dev scores are in `log.csv`.
 """
 
 from __future__ import annotations
@@ -33,16 +36,17 @@ from qa.spans import best_spans, log_total
 from training.batches import Group, batches, collate, tokenize
 from training.examples import Example, read_examples
 from training.model import Batch, SpanModel, losses, parameters_by_decay
+from training.taught import taught_groups
 
-_SEED = 20261124
+SEED = 20261124
 _BATCH_TOKENS = 3072
 _SHORT_TOKENS, _LONG_TOKENS = 160, 256
 """Of a sequence. Away from Wikipedia a window around the answer will do, for speed."""
 _SHORT = ("reddit", "amazon", "policyqa")
-_WARM_UP_STEPS = {"broad": 290, "focus": 0, "again": 100}
-_BEFORE = {"focus": "broad", "again": "average"}
+_WARM_UP_STEPS = {"broad": 290, "focus": 0, "again": 100, "teacher": 100, "distil": 100}
+_BEFORE = {"focus": "broad", "again": "average", "distil": "average"}
 """The checkpoint that a stage sets out from."""
-_EXAMPLES = {"broad": "broad", "focus": "focus", "again": "focus"}
+_EXAMPLES = {"broad": "broad", "focus": "focus", "again": "focus", "teacher": "teacher", "distil": "distil"}
 _CHECKPOINT_EVERY_S = 600
 _DEV_BATCH = 24
 
@@ -181,7 +185,7 @@ def _measures(
 
 
 @click.command()
-@click.argument("stage", type=click.Choice(["broad", "focus", "again"]))
+@click.argument("stage", type=click.Choice(list(_EXAMPLES)))
 @click.option("--steps", type=click.IntRange(min=1), required=True, help="Of this stage.")
 @click.option(
     "--folder",
@@ -192,8 +196,15 @@ def _measures(
 )
 @click.option("--rate", default=1.2e-4, show_default=True, help="Highest learning rate.")
 @click.option("--hard-from", type=int, help="Step after which weak questions count their best span alone.")
-@click.option("--seed", default=_SEED, show_default=True, help="Of the order, and of what is drawn.")
+@click.option("--seed", default=SEED, show_default=True, help="Of the order, and of what is drawn.")
 @click.option("--dropout", default=0.0, show_default=True, help="Of hidden states.")
+@click.option(
+    "--encoder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=embedded_folder,
+    help="The model to start from; the one that ships unless given.",
+)
+@click.option("--frozen", default=0, show_default=True, help="Lower layers that are left as they are.")
 @click.option("--dev-limit", default=800, show_default=True, help="Questions for the dev scores.")
 def main(
     stage: str,
@@ -204,12 +215,14 @@ def main(
     hard_from: int | None,
     seed: int,
     dropout: float,
+    encoder: Path,
+    frozen: int,
     dev_limit: int,
 ) -> None:
     """Train a STAGE, on a GPU where there is one."""
     torch.manual_seed(seed)
-    encoder = embedded_folder()
-    trainer = Trainer(SpanModel(encoder, dropout=dropout), "cuda" if torch.cuda.is_available() else "cpu", peak=rate)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    trainer = Trainer(SpanModel(encoder, dropout=dropout, n_frozen=frozen), device, peak=rate)
     checkpoint = folder / f"{stage}.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)
@@ -217,6 +230,8 @@ def main(
         trainer.load(folder / f"{_BEFORE[stage]}.pt")
         trainer.step = 0
     groups = tokenize_all(list(read_examples(folder / f"{_EXAMPLES[stage]}.jsonl")), encoder, seed)
+    if stage == "distil":
+        groups = list(taught_groups(groups, folder))
     dev = list(read_examples(folder / "dev.jsonl"))
     dev = random.Random(1).sample(dev, min(dev_limit, len(dev)))
     began = saved = time.monotonic()

@@ -24,7 +24,10 @@ class Batch:
         question: (rows,), the number of the question that a row is read for.
         has_answer: (rows,), 1 where the row's passage answers its question, else 0.
         gold: (n, 4), row, first token, tokens after it and question of each right span.
+        is_weak: (n_questions,), whose right spans hold the answer somewhere.
         n_questions: Of all, those without gold included.
+        is_hard: Weak questions count their best span alone.
+        taught: A teacher's start and end scores, (rows, length), and null scores, (rows,).
     """
 
     ids: Tensor
@@ -34,21 +37,32 @@ class Batch:
     question: Tensor
     has_answer: Tensor
     gold: Tensor
-    is_hard: Tensor
+    is_weak: Tensor
     n_questions: int
+    is_hard: bool = False
+    taught: tuple[Tensor, Tensor, Tensor] | None = None
 
 
 class SpanModel(nn.Module):
     """An encoder with a start and an end score for each token, and a null score for the sequence."""
 
-    def __init__(self, folder: Path, *, dropout: float) -> None:
+    def __init__(self, folder: Path, *, dropout: float, n_frozen: int = 0) -> None:
+        """Start from the encoder in a folder.
+
+        Args:
+            n_frozen: Lower layers that are not trained, and whose gradients are not computed.
+        """
         super().__init__()
         # Dropout on attention keeps torch from its fast kernels; "eager" is the faster of the others here.
         config = AutoConfig.from_pretrained(
             str(folder), attention_probs_dropout_prob=0.0, hidden_dropout_prob=dropout, attn_implementation="eager"
         )
         self.bert = AutoModel.from_pretrained(str(folder), config=config, add_pooling_layer=False)
+        self._has_token_types = hasattr(config, "type_vocab_size")
         self.bert.embeddings.word_embeddings.requires_grad_(False)
+        if n_frozen:
+            self.bert.requires_grad_(False)
+            self.bert.encoder.layer[n_frozen:].requires_grad_(True)
         self.qa_outputs = nn.Linear(config.hidden_size, 2)
         self.null_outputs = nn.Linear(config.hidden_size, 1)
         for head in (self.qa_outputs, self.null_outputs):
@@ -57,7 +71,8 @@ class SpanModel(nn.Module):
 
     def forward(self, ids: Tensor, token_types: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return start and end scores, (rows, length), and null scores, (rows,), in float32."""
-        states = self.bert(input_ids=ids, token_type_ids=token_types, attention_mask=mask).last_hidden_state
+        types = {"token_type_ids": token_types} if self._has_token_types else {}
+        states = self.bert(input_ids=ids, attention_mask=mask, **types).last_hidden_state
         ends = self.qa_outputs(states).float()
         return ends[..., 0], ends[..., 1], self.null_outputs(states[:, 0]).float()[:, 0]
 
@@ -79,26 +94,57 @@ def losses(start: Tensor, end: Tensor, null: Tensor, batch: Batch) -> tuple[Tens
 
     Finding: one softmax over all spans of all passages of a question; minus the log of what the right
     ones have of it together (or, for weak questions that are hard, the best of them). Telling: for each
-    passage, logistic loss of log-sum-exp over its spans against its null score.
+    passage, logistic loss of log-sum-exp over its spans against its null score. Where there is a teacher,
+    half of either is how far the model is from it.
 
     Source: Clark and Gardner 2018, https://arxiv.org/abs/1710.10723, section 3 ("shared-norm");
-        Min et al. 2019, https://arxiv.org/abs/1909.04849, for the hard choice among weak spans.
+        Min et al. 2019, https://arxiv.org/abs/1909.04849, for the hard choice among weak spans;
+        Hinton, Vinyals and Dean 2015, https://arxiv.org/abs/1503.02531, for the teacher.
     """
     scores = span_scores(start, end, batch.is_text)
     of_row = torch.logsumexp(scores.flatten(1), dim=1)
-    telling = functional.binary_cross_entropy_with_logits(of_row - null, batch.has_answer)
-    if not len(batch.gold):
-        return (start.sum() + end.sum()) * 0, telling
-    rows, first, after, question = batch.gold.T
     of_question = _logsumexp_by(of_row, batch.question, batch.n_questions)
+    has_answer = batch.has_answer
+    finding = _of_right_spans(scores, of_question, batch) if len(batch.gold) else (start.sum() + end.sum()) * 0
+    if batch.taught:
+        taught_start, taught_end, taught_null = batch.taught
+        taught = span_scores(taught_start, taught_end, batch.is_text)
+        taught_of_row = torch.logsumexp(taught.flatten(1), dim=1)
+        has_answer = (has_answer + torch.sigmoid(taught_of_row - taught_null)) / 2
+        finding = (finding + _of_taught_spans(scores, of_question, taught, batch)) / 2
+    return finding, functional.binary_cross_entropy_with_logits(of_row - null, has_answer)
+
+
+def _of_right_spans(scores: Tensor, of_question: Tensor, batch: Batch) -> Tensor:
+    """Return minus the log of the share of the right spans, as a mean over all questions."""
+    rows, first, after, question = batch.gold.T
     right = scores[rows, first, after]
-    # A hard question counts its best span alone.
-    best = torch.full((batch.n_questions,), -torch.inf).scatter_reduce(0, question, right.detach(), "amax")
-    right = right.masked_fill(batch.is_hard[question] & (right.detach() < best[question]), -torch.inf)
+    if batch.is_hard:
+        best = torch.full((batch.n_questions,), -torch.inf).scatter_reduce(0, question, right.detach(), "amax")
+        right = right.masked_fill(batch.is_weak[question] & (right.detach() < best[question]), -torch.inf)
     of_gold = _logsumexp_by(right, question, batch.n_questions)
     has_gold = torch.zeros(batch.n_questions, dtype=torch.bool).index_fill(0, question, value=True)
-    finding = (of_question - of_gold)[has_gold].sum() / batch.n_questions
-    return finding, telling
+    return (of_question - of_gold)[has_gold].sum() / batch.n_questions
+
+
+def _of_taught_spans(scores: Tensor, of_question: Tensor, taught: Tensor, batch: Batch) -> Tensor:
+    """Return the divergence of the model's shares of all spans from the teacher's, as a mean over the questions.
+
+    A weak question's right spans are known to hold the answer: what the teacher gives to others is not counted.
+    """
+    rows, first, after, question = batch.gold.T
+    is_right = torch.zeros_like(taught, dtype=torch.bool)
+    is_right[rows, first, after] = True
+    is_open = ~batch.is_weak[batch.question]
+    # A weak question may be read with a passage that does not answer it, and one may have lost its span to a window.
+    is_open |= ~torch.zeros(batch.n_questions, dtype=torch.bool).index_fill(0, question, value=True)[batch.question]
+    taught = taught.masked_fill(~(is_right | is_open[:, None, None]), -torch.inf)
+    of_row = torch.logsumexp(taught.flatten(1), dim=1)
+    taught = taught - _logsumexp_by(of_row, batch.question, batch.n_questions)[batch.question][:, None, None]
+    found = scores - of_question[batch.question][:, None, None]
+    # Spans that leave the text have minus infinity from both.
+    apart = torch.where(taught.exp() > 0, taught - found, 0.0)
+    return (taught.exp() * apart).sum() / batch.n_questions
 
 
 def _logsumexp_by(values: Tensor, group: Tensor, n_groups: int) -> Tensor:

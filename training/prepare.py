@@ -2,8 +2,8 @@
 
     python -m training.prepare DATA [--output var/training]
 
-Reads the data sets below DATA and writes the examples of two stages, `broad.jsonl` and `focus.jsonl`, those to tune
-on, `dev.jsonl`, and `summary.json`. What is what:
+Reads the data sets below DATA and writes the examples of each stage, `broad.jsonl`, `focus.jsonl`, `teacher.jsonl` and
+`distil.jsonl`, those to tune on, `dev.jsonl`, and `summary.json`. What is what:
 
 - squadshifts, policyqa, covidqa-open: questions with answer spans;
 - reqa-squad: questions with the sentence that holds the answer; the paragraph is found in squad1-articles;
@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
@@ -51,6 +51,8 @@ TEST_ARTICLES = (
 DEV_WIKI = ("Andes", "Ice_hockey", "Lipid", "Manhattan")
 _SEED = 20261124
 _LONG_SENTENCE = 60
+_ELSEWHERE = {"reddit": 0.2, "amazon": 0.2, "policyqa": 0.2, "covidqa": 0.2}
+"""The share of these that a larger model is shown, and asked about: it takes four times as long."""
 
 
 def squad_examples(path: Path, source: str) -> Iterator[tuple[str, Example]]:
@@ -141,10 +143,11 @@ def focused(
     pool: WrongPassages,
     *,
     seed: int,
+    weak_share: float = 0.5,
 ) -> list[Example]:
     """Return the examples of the second stage: is there an answer, when the passage is made to look like it?
 
-    The questions on Wikipedia whose span is known, half of those whose sentence is known, half of all with a
+    The questions on Wikipedia whose span is known, a share of those whose sentence is known, half of all with a
     wrong passage; an altered question or a bereft passage beside each of them where there is a way; those that
     people made unanswerable, three times in all; and six of ten of the others, so that nothing is forgotten.
     """
@@ -152,7 +155,7 @@ def focused(
     chosen: list[Example] = rng.sample(elsewhere, len(elsewhere) * 6 // 10)
     for example in on_wikipedia:
         passage = example.passages[0]
-        if not passage.spans or (example.is_weak and rng.random() < 0.5):
+        if not passage.spans or (example.is_weak and rng.random() >= weak_share):
             continue
         wrong = pool.for_question(example, rng) if rng.random() < 0.5 else None
         chosen.append(replace(example, passages=(passage, wrong)) if wrong else example)
@@ -167,6 +170,11 @@ def focused(
     chosen += [e for e in made_by_people for _ in range(2 if e.passages[0].spans else 3)]
     rng.shuffle(chosen)
     return chosen
+
+
+def thinned(examples: Sequence[Example], shares: Mapping[str, float], rng: random.Random) -> list[Example]:
+    """Return a share of the examples of some sources, as in {"altered": 0.5}, and all of the others."""
+    return [e for e in examples if rng.random() < min(shares.get(part, 1.0) for part in e.source.split("/"))]
 
 
 def long_sentences(paragraphs: Iterable[str]) -> set[str]:
@@ -236,19 +244,29 @@ def main(data: Path, *, output: Path, seed: int) -> None:
 
     train = [e for e in train if is_unseen(e)]
     rng.shuffle(train)
-    focus = [
-        e for e in focused([*on_wikipedia, *covid], squad2_train, elsewhere, pools["wiki"], seed=seed) if is_unseen(e)
-    ]
-    output.mkdir(parents=True, exist_ok=True)
-    write_examples(train, output / "broad.jsonl")
-    write_examples(focus, output / "focus.jsonl")
-    write_examples(dev, output / "dev.jsonl")
-    summary = {
-        "broad": dict(sorted(Counter(e.source for e in train).items())),
-        "focus": dict(sorted(Counter(e.source for e in focus).items())),
-        "dev": dict(sorted(Counter(e.source for e in dev).items())),
-        "n_left_out_as_overlapping": n_before - len(train),
+    focus, other_focus = (
+        [
+            e
+            for e in focused(
+                [*on_wikipedia, *covid], squad2_train, elsewhere, pools["wiki"], seed=some, weak_share=weak_share
+            )
+            if is_unseen(e)
+        ]
+        for some, weak_share in ((seed, 0.5), (seed + 2, 1.0))
+    )
+    made = {
+        "broad": train,
+        "focus": focus,
+        "teacher": thinned(focus, _ELSEWHERE | {"altered": 0.5}, rng),
+        # What is there twice would be scored twice.
+        "distil": list(dict.fromkeys(thinned(other_focus, _ELSEWHERE | {"altered": 0.5}, rng))),
+        "dev": dev,
     }
+    output.mkdir(parents=True, exist_ok=True)
+    for name, examples in made.items():
+        write_examples(examples, output / f"{name}.jsonl")
+    summary = {name: dict(sorted(Counter(e.source for e in examples).items())) for name, examples in made.items()}
+    summary["left_out"] = {"overlapping": n_before - len(train)}
     (output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     click.echo(json.dumps(summary, indent=2))
 

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -7,10 +8,10 @@ from training.finetune import learning_rate
 from training.model import Batch, losses, span_scores
 
 
-def batch(*, question, has_answer, gold, length, is_hard=False, n_questions=None):
+def batch(*, question, has_answer, gold, length, is_weak=False, is_hard=False, taught=None):
     rows = len(question)
     ids = torch.zeros(rows, length, dtype=torch.long)
-    n_questions = n_questions or max(question) + 1
+    n_questions = max(question) + 1
     return Batch(
         ids,
         ids,
@@ -19,8 +20,10 @@ def batch(*, question, has_answer, gold, length, is_hard=False, n_questions=None
         torch.tensor(question),
         torch.tensor(has_answer),
         torch.tensor(gold, dtype=torch.long).reshape(-1, 4),
-        torch.full((n_questions,), is_hard),
+        torch.full((n_questions,), is_weak),
         n_questions,
+        is_hard,
+        taught,
     )
 
 
@@ -76,7 +79,10 @@ def test_a_hard_question_counts_its_best_span_alone(scored):
     start, end, null = scored
     gold = [(0, i, j - i, 0) for i in range(3) for j in range(i, 3)]
     found, _ = losses(
-        start, end, null, batch(question=[0, 1, 2], has_answer=[1.0] * 3, gold=gold, length=5, is_hard=True)
+        start,
+        end,
+        null,
+        batch(question=[0, 1, 2], has_answer=[1.0] * 3, gold=gold, length=5, is_weak=True, is_hard=True),
     )
     row = spans(start[0], end[0])
     expected = log_sum_exp(row.values()) - max(row[i, i + after] for _, i, after, _ in gold)
@@ -100,9 +106,80 @@ def test_questions_without_gold_are_nothing_to_find(scored):
     assert float(telling) > 0
 
 
-def test_gradients_are_finite_where_texts_differ_in_length(scored):
+TWO_QUESTIONS: dict[str, Any] = {
+    "question": [0, 0, 1],
+    "has_answer": [1.0, 0.0, 0.0],
+    "gold": [(0, 1, 1, 0), (0, 2, 0, 0)],
+    "length": 5,
+}
+
+
+def shares(start, end):
+    """Return what each span of some rows has of one softmax over them all."""
+    found = {(row, *span): score for row in range(len(start)) for span, score in spans(start[row], end[row]).items()}
+    total = log_sum_exp(found.values())
+    return {span: math.exp(score - total) for span, score in found.items()}
+
+
+def divergence(taught, found):
+    return sum(share * math.log(share / found[span]) for span, share in taught.items() if share > 0)
+
+
+def test_half_of_finding_is_how_far_the_model_is_from_its_teacher_worked_out_by_enumeration(scored):
+    torch.manual_seed(2)
+    start, end, null = scored
+    taught = torch.randn(3, 5), torch.randn(3, 5), torch.randn(3)
+    alone, _ = losses(start, end, null, batch(**TWO_QUESTIONS))
+    found, _ = losses(start, end, null, batch(**TWO_QUESTIONS, taught=taught))
+    apart = [
+        divergence(shares(taught[0][rows], taught[1][rows]), shares(start[rows], end[rows])) for rows in ([0, 1], [2])
+    ]
+    assert float(found) == pytest.approx((float(alone) + sum(apart) / 2) / 2, rel=1e-4)
+
+
+def test_a_model_that_is_its_own_teacher_is_not_drawn_from_it(scored):
     start, end, null = (some.clone().requires_grad_() for some in scored)
-    some = batch(question=[0, 0, 1], has_answer=[1.0, 0.0, 0.0], gold=[(0, 1, 1, 0)], length=5)
+    finding, _ = losses(
+        start, end, null, batch(question=[0, 1, 2], has_answer=[0.0] * 3, gold=[], length=5, taught=scored)
+    )
+    assert float(finding.detach()) == pytest.approx(0, abs=1e-6)
+    finding.backward()
+    assert float(start.grad.abs().max()) < 1e-6
+
+
+def test_of_a_weak_question_the_teacher_counts_where_the_answer_is_known_to_be(scored):
+    start, end, null = scored
+    taught = torch.randn(3, 5), torch.randn(3, 5), torch.randn(3)
+    alone, _ = losses(start, end, null, batch(**TWO_QUESTIONS, is_weak=True))
+    found, _ = losses(start, end, null, batch(**TWO_QUESTIONS, is_weak=True, taught=taught))
+    right = {(0, 1, 2), (0, 2, 2)}
+    of_teacher = shares(taught[0][:2], taught[1][:2])
+    total = sum(of_teacher[span] for span in right)
+    of_teacher = {span: share / total if span in right else 0 for span, share in of_teacher.items()}
+    # The second question has no right span: there the teacher is free.
+    apart = divergence(of_teacher, shares(start[:2], end[:2])) + divergence(
+        shares(taught[0][2:], taught[1][2:]), shares(start[2:], end[2:])
+    )
+    assert float(found) == pytest.approx((float(alone) + apart / 2) / 2, rel=1e-4)
+
+
+def test_telling_meets_the_label_and_the_teacher_half_way(scored):
+    start, end, null = scored
+    taught = torch.randn(3, 5), torch.randn(3, 5), torch.randn(3)
+    _, telling = losses(start, end, null, batch(**TWO_QUESTIONS, taught=taught))
+    expected = 0.0
+    for row, label in enumerate(TWO_QUESTIONS["has_answer"]):
+        margin = log_sum_exp(spans(start[row], end[row]).values()) - float(null[row])
+        of_teacher = log_sum_exp(spans(taught[0][row], taught[1][row]).values()) - float(taught[2][row])
+        wanted = (label + 1 / (1 + math.exp(-of_teacher))) / 2
+        expected += wanted * math.log1p(math.exp(-margin)) + (1 - wanted) * math.log1p(math.exp(margin))
+    assert float(telling) == pytest.approx(expected / 3, rel=1e-4)
+
+
+@pytest.mark.parametrize("is_taught", [False, True])
+def test_gradients_are_finite_where_texts_differ_in_length(scored, is_taught):
+    start, end, null = (some.clone().requires_grad_() for some in scored)
+    some = batch(**TWO_QUESTIONS, is_weak=True, taught=scored if is_taught else None)
     some.is_text[1, 1:] = False
     finding, telling = losses(start, end, null, some)
     (finding + telling).backward()

@@ -1,0 +1,130 @@
+"""Let a larger model score the examples that the reader then learns from.
+
+    python -m training.distil --encoder FOLDER [--teacher var/training/teacher.pt] [--folder var/training]
+
+The teacher is what `training.finetune teacher --encoder FOLDER` made. Its scores of each sequence are written to
+`taught/`, five hundred questions a file; what is there already is not scored again.
+`training.finetune distil` learns from them.
+
+Source: Hinton, Vinyals and Dean 2015, https://arxiv.org/abs/1503.02531.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from rich.progress import track
+
+from index.model_files import embedded_folder
+from index.tokens import read_tokenizer
+from qa.pairs import Pair
+from qa.span_reader import TokenScores
+from training.batches import Group, batches, collate
+from training.examples import read_examples
+from training.finetune import SEED, scores, tokenize_all
+from training.model import SpanModel
+from training.taught import parts_of, write_taught
+
+_BATCH_TOKENS = 6144
+
+
+class TeacherTokens:
+    """Says a sequence of our tokenizer's in the ids of another that has the same words."""
+
+    def __init__(self, ours: Path, theirs: Path) -> None:
+        """Read both tokenizers.
+
+        Raises:
+            click.ClickException: The other cuts text into other words.
+        """
+        known, other = read_tokenizer(ours), read_tokenizer(theirs)
+        vocabulary = other.get_vocab()
+        specials = {token.content for token in known.get_added_tokens_decoder().values()} - {"[UNK]"}
+        strange = known.get_vocab().keys() - vocabulary.keys() - specials
+        if strange:
+            raise click.ClickException(f"{theirs} has other words than {ours}: it lacks {sorted(strange)[:3]}")
+        self._ids = np.zeros(known.get_vocab_size(), dtype=np.int64)
+        for word, number in known.get_vocab().items():
+            self._ids[number] = vocabulary.get(word, 0)
+        frame = other.encode("a", "a")
+        self._frame, self._types = frame.ids, frame.type_ids
+        self._parts = frame.sequence_ids.index(0), frame.sequence_ids.index(1)
+
+    def pair(self, pair: Pair) -> Pair:
+        """Return the same question and text, between the special tokens of the other."""
+        n_before = pair.type_ids.count(0)
+        one, two = self._parts
+        question = self._ids[list(pair.ids[1 : n_before - 1])].tolist()
+        text = self._ids[list(pair.ids[n_before:-1])].tolist()
+        ids = [*self._frame[:one], *question, *self._frame[one + 1 : two], *text, *self._frame[two + 1 :]]
+        types = [
+            *self._types[:one],
+            *[self._types[one]] * len(question),
+            *self._types[one + 1 : two],
+            *[self._types[two]] * len(text),
+            *self._types[two + 1 :],
+        ]
+        # From [CLS] question [SEP] to what stands before the text there.
+        shift = two - 1 + len(question) - n_before
+        return Pair(tuple(ids), tuple(types), pair.first + shift, pair.offsets)
+
+
+def teach(groups: Sequence[Group], model: SpanModel, tokens: TeacherTokens, device: str) -> list[list[TokenScores]]:
+    """Return the teacher's scores of each row of each group."""
+    theirs = [
+        replace(group, rows=tuple(replace(row, pair=tokens.pair(row.pair)) for row in group.rows)) for group in groups
+    ]
+    found: list[list[TokenScores]] = [[] for _ in groups]
+    with torch.no_grad():
+        for numbers in batches(theirs, max_tokens=_BATCH_TOKENS, seed=0):
+            batch = collate([theirs[number] for number in numbers], is_hard=False)
+            start, end, null = (tensor.numpy() for tensor in scores(model, batch, device))
+            rows = ((number, row.pair.text) for number in numbers for row in theirs[number].rows)
+            for index, (number, text) in enumerate(rows):
+                found[number].append(TokenScores(start[index, text], end[index, text], float(null[index])))
+    return found
+
+
+@click.command()
+@click.option(
+    "--encoder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="The model that the teacher was made from.",
+)
+@click.option(
+    "--teacher",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=Path("var/training/teacher.pt"),
+    show_default=True,
+)
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, path_type=Path),
+    default=Path("var/training"),
+    show_default=True,
+    help="Where the examples are, and where the scores go.",
+)
+@click.option(
+    "--seed", default=SEED, show_default=True, help="Of what is drawn; `training.finetune distil` needs the same."
+)
+def main(*, encoder: Path, teacher: Path, folder: Path, seed: int) -> None:
+    """Score what the reader learns from a teacher, on a GPU where there is one."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = SpanModel(encoder, dropout=0.0)
+    model.load_state_dict(torch.load(teacher, map_location="cpu", weights_only=True)["model"])
+    model.to(device).eval()
+    tokens = TeacherTokens(embedded_folder(), encoder)
+    groups = tokenize_all(list(read_examples(folder / "distil.jsonl")), embedded_folder(), seed)
+    for path, part in track(parts_of(groups, folder), "Scoring"):
+        if not path.exists():
+            write_taught(part, teach(part, model, tokens, device), path)
+
+
+if __name__ == "__main__":
+    main()

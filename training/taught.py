@@ -1,0 +1,69 @@
+"""A teacher's scores on disk, beside the examples that they are about."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from qa.span_reader import TokenScores
+from training.batches import Group
+
+_FILE_QUESTIONS = 500
+
+
+def parts_of(groups: Sequence[Group], folder: Path) -> list[tuple[Path, Sequence[Group]]]:
+    """Return the file of each five hundred groups, whether it exists or not."""
+    return [
+        (folder / "taught" / f"{begin // _FILE_QUESTIONS:05}.npz", groups[begin : begin + _FILE_QUESTIONS])
+        for begin in range(0, len(groups), _FILE_QUESTIONS)
+    ]
+
+
+def taught_groups(groups: Sequence[Group], folder: Path) -> Iterator[Group]:
+    """Yield the groups with their teacher's scores.
+
+    Raises:
+        click.ClickException: There are none for a group, or they are for other sequences.
+    """
+    for path, part in parts_of(groups, folder):
+        if not path.exists():
+            raise click.ClickException(f"{path} is missing: run `python -m training.distil` to its end")
+        stored = dict(np.load(path, allow_pickle=False))  # read once, not at each look
+        if stored["digest"].tobytes() != _digest(part):
+            raise click.ClickException(f"{path} is about other examples: remove {path.parent} and run training.distil")
+        at = row_at = 0
+        for group in part:
+            rows = []
+            for row in group.rows:
+                words = slice(at, at + len(row.pair.offsets))
+                start, end = (stored[name][words].astype(np.float32) for name in ("start", "end"))
+                rows.append(replace(row, taught=TokenScores(start, end, float(stored["null"][row_at]))))
+                at, row_at = words.stop, row_at + 1
+            yield replace(group, rows=tuple(rows))
+
+
+def write_taught(part: Sequence[Group], found: Iterable[Iterable[TokenScores]], path: Path) -> None:
+    """Write the scores of some groups, in the order of their rows; never a file that is cut short."""
+    rows = [some for of_group in found for some in of_group]
+    path.parent.mkdir(exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("wb") as stream:
+        np.savez(
+            stream,
+            digest=np.frombuffer(_digest(part), dtype=np.uint8),
+            start=np.concatenate([row.start for row in rows]).astype(np.float16),
+            end=np.concatenate([row.end for row in rows]).astype(np.float16),
+            null=np.array([row.null for row in rows], dtype=np.float32),
+        )
+    unfinished.replace(path)
+
+
+def _digest(part: Sequence[Group]) -> bytes:
+    ids: NDArray[np.int32] = np.array([i for g in part for row in g.rows for i in row.pair.ids], dtype=np.int32)
+    return hashlib.sha256(ids.tobytes()).digest()
