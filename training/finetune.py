@@ -43,12 +43,32 @@ _BATCH_TOKENS = 3072
 _SHORT_TOKENS, _LONG_TOKENS = 160, 256
 """Of a sequence. Away from Wikipedia a window around the answer will do, for speed."""
 _SHORT = ("reddit", "amazon", "policyqa")
-_WARM_UP_STEPS = {"broad": 290, "focus": 0, "again": 100, "teacher": 100, "distil": 100}
-_BEFORE = {"focus": "broad", "again": "average", "distil": "average"}
-"""The checkpoint that a stage sets out from."""
-_EXAMPLES = {"broad": "broad", "focus": "focus", "again": "focus", "teacher": "teacher", "distil": "distil"}
 _CHECKPOINT_EVERY_S = 600
 _DEV_BATCH = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stretch of training.
+
+    Attributes:
+        examples: The file of `training.prepare` that it learns from.
+        n_rise: Steps in which the learning rate rises.
+        before: The checkpoint that it sets out from; none to begin with the encoder.
+    """
+
+    examples: str
+    n_rise: int
+    before: str | None = None
+
+
+STAGES = {
+    "broad": Stage("broad", 290),
+    "focus": Stage("focus", 0, "broad"),
+    "again": Stage("focus", 100, "average"),
+    "teacher": Stage("teacher", 100),
+    "distil": Stage("distil", 100, "average"),
+}
 
 
 def learning_rate(stage: str, step: int, n_steps: int, *, peak: float) -> float:
@@ -56,7 +76,7 @@ def learning_rate(stage: str, step: int, n_steps: int, *, peak: float) -> float:
 
     Source: Hu et al. 2024, https://arxiv.org/abs/2404.06395, section 4 (warm-up, stable, decay).
     """
-    rise = min((step + 1) / max(_WARM_UP_STEPS[stage], 1), 1.0)
+    rise = min((step + 1) / max(STAGES[stage].n_rise, 1), 1.0)
     return peak * (rise if stage == "broad" else min(rise, (n_steps - step) / n_steps))
 
 
@@ -121,6 +141,15 @@ class Trainer:
             self.optimizer.load_state_dict(stored["optimizer"])
         self.step = stored.get("step", 0)
 
+    def set_out(self, folder: Path, stage: str) -> None:
+        """Go on with a stage where it stopped, or begin it where it is to begin."""
+        before = STAGES[stage].before
+        if (checkpoint := folder / f"{stage}.pt").exists():
+            self.load(checkpoint)
+        elif before is not None:
+            self.load(folder / f"{before}.pt")
+            self.step = 0
+
     def train(self, batch: Batch, rate: float) -> tuple[float, float]:
         """Take one step; return both losses."""
         for group in self.optimizer.param_groups:
@@ -184,8 +213,52 @@ def _measures(
     return found
 
 
+@dataclass(slots=True)
+class Recorder:
+    """Keeps a checkpoint, and writes a row of the log, every ten minutes and at the end."""
+
+    trainer: Trainer
+    stage: str
+    folder: Path
+    dev: Sequence[Example]
+    encoder: Path
+    losses: Losses = field(default_factory=Losses)
+    rate: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+    kept: float = field(default_factory=time.monotonic)
+
+    def note(self, losses: tuple[float, float], rate: float) -> None:
+        """Take down a step."""
+        self.losses.add(*losses)
+        self.rate = rate
+        if time.monotonic() - self.kept > _CHECKPOINT_EVERY_S:
+            self.keep()
+
+    def keep(self) -> None:
+        """Keep what was trained since this was last done, if anything was."""
+        if not self.losses.n:
+            return
+        self.trainer.save(self.folder / f"{self.stage}.pt")
+        row: dict[str, object] = {"stage": self.stage, "step": self.trainer.step}
+        row |= {"minutes": round((time.monotonic() - self.began) / 60, 2), "rate": self.rate, **self.losses.means()}
+        for name, value in dev_scores(self.trainer, self.dev, self.encoder).items():
+            row[name] = round(value, 4)
+        _append(self.folder / "log.csv", row)
+        click.echo(str(row))
+        self.losses, self.kept = Losses(), time.monotonic()
+
+
+def _append(log: Path, row: dict[str, object]) -> None:
+    is_new = not log.exists()
+    with log.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, row)
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
 @click.command()
-@click.argument("stage", type=click.Choice(list(_EXAMPLES)))
+@click.argument("stage", type=click.Choice(list(STAGES)))
 @click.option("--steps", type=click.IntRange(min=1), required=True, help="Of this stage.")
 @click.option(
     "--folder",
@@ -223,49 +296,20 @@ def main(
     torch.manual_seed(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     trainer = Trainer(SpanModel(encoder, dropout=dropout, n_frozen=frozen), device, peak=rate)
-    checkpoint = folder / f"{stage}.pt"
-    if checkpoint.exists():
-        trainer.load(checkpoint)
-    elif stage in _BEFORE:
-        trainer.load(folder / f"{_BEFORE[stage]}.pt")
-        trainer.step = 0
-    groups = tokenize_all(list(read_examples(folder / f"{_EXAMPLES[stage]}.jsonl")), encoder, seed)
+    trainer.set_out(folder, stage)
+    groups = tokenize_all(list(read_examples(folder / f"{STAGES[stage].examples}.jsonl")), encoder, seed)
     if stage == "distil":
         groups = list(taught_groups(groups, folder))
     dev = list(read_examples(folder / "dev.jsonl"))
-    dev = random.Random(1).sample(dev, min(dev_limit, len(dev)))
-    began = saved = time.monotonic()
-    since, rate_now = Losses(), 0.0
-
-    def keep() -> None:
-        trainer.save(checkpoint)
-        found = {name: round(value, 4) for name, value in dev_scores(trainer, dev, encoder).items()}
-        minutes = round((time.monotonic() - began) / 60, 2)
-        row = {"stage": stage, "step": trainer.step, "minutes": minutes, "rate": rate_now, **since.means(), **found}
-        _append(folder / "log.csv", row)
-        click.echo(str(row))
-
+    recorder = Recorder(trainer, stage, folder, random.Random(1).sample(dev, min(dev_limit, len(dev))), encoder)
     with Progress() as progress:
         task = progress.add_task(stage, total=steps, completed=trainer.step)
         for numbers in make_plan(groups, steps, seed)[trainer.step :]:
             is_hard = hard_from is not None and trainer.step > hard_from
             rate_now = learning_rate(stage, trainer.step, steps, peak=rate)
-            since.add(*trainer.train(collate([groups[n] for n in numbers], is_hard=is_hard), rate_now))
-            progress.update(task, completed=trainer.step, description=f"{stage} {since.means()}")
-            if time.monotonic() - saved > _CHECKPOINT_EVERY_S:
-                keep()
-                since, saved = Losses(), time.monotonic()
-    if since.n:
-        keep()
-
-
-def _append(log: Path, row: dict[str, object]) -> None:
-    is_new = not log.exists()
-    with log.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, row)
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
+            recorder.note(trainer.train(collate([groups[n] for n in numbers], is_hard=is_hard), rate_now), rate_now)
+            progress.update(task, completed=trainer.step, description=f"{stage} {recorder.losses.means()}")
+    recorder.keep()
 
 
 if __name__ == "__main__":
