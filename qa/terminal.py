@@ -176,7 +176,7 @@ def print_hits(response: SearchResponse) -> None:
         ranks = f"meaning {hit.dense_rank or '–'}, words {hit.lexical_rank or '–'}"
         read = "" if hit.relevance is None else f", log-odds that it answers {hit.relevance:.2f}"
         console.print(Text.assemble((f"{hit.rank}. ", "bold"), (where, "cyan"), f"  {hit.score:.3f}  ({ranks}{read})"))
-        console.print(Text(f"   {one_line(hit.passage.text, 160)}"))
+        console.print(Text(f"   {_one_line(hit.passage.text, 160)}"))
 
 
 def print_answers(response: Response, documents: dict[str, Document]) -> None:
@@ -192,7 +192,7 @@ def print_answers(response: Response, documents: dict[str, Document]) -> None:
     if not response.answers:
         console.print("The documents do not say.", style="bold")
         nearest = response.hits[0].passage
-        console.print(Text(f"Nearest passage: {nearest.doc_id}: {one_line(nearest.text, 120)}", style="dim"))
+        console.print(Text(f"Nearest passage: {nearest.doc_id}: {_one_line(nearest.text, 120)}", style="dim"))
         return
     for number, answer in enumerate(response.answers):
         if number:
@@ -221,7 +221,7 @@ def print_explanation(explanation: Explanation) -> None:
     for number, candidate in enumerate(explanation.candidates, start=1):
         sure = f"confidence {candidate.confidence:.3f}, share {candidate.evidence.share:.3f}"
         log_odds = f"log-odds that its passage answers {candidate.evidence.answerability:.2f}"
-        console.print(Text.assemble(f"{number}. ", (one_line(candidate.text, 100), "bold"), f"  {sure}, {log_odds}"))
+        console.print(Text.assemble(f"{number}. ", (_one_line(candidate.text, 100), "bold"), f"  {sure}, {log_odds}"))
         for place in candidate.places:
             hit = place.hit
             scored = f"start {place.scored.start_score:.2f}, end {place.scored.end_score:.2f}"
@@ -282,7 +282,7 @@ def print_verification(verification: Verification) -> None:
             Text.assemble(
                 (f"{checked.standing:<9}  ", "green" if checked.standing.holds else "bold red"),
                 (harmless(saved.doc_id), "cyan"),
-                f" {_offsets(saved.quotation.span)}  {one_line(saved.quotation.quote, 100)}",
+                f" {_offsets(saved.quotation.span)}  {_one_line(saved.quotation.quote, 100)}",
             )
         )
         if citation and checked.standing is Standing.MOVED:
@@ -294,7 +294,7 @@ def print_verification(verification: Verification) -> None:
             marks = {"equal": "{}", "delete": "[-{}-]", "insert": "{{+{}+}}"}
             words = "".join(marks[edit.op].format(edit.text) for edit in similar.difference)
             where = f"{checked.replacement.doc_id} {_offsets(similar.span)}"
-            console.print(Text(f"  like it, in {where}: {one_line(words, 400)}"))
+            console.print(Text(f"  like it, in {where}: {_one_line(words, 400)}"))
     counts = Counter(checked.standing for checked in verification.checked)
     told = ", ".join(f"{counts[standing]:,} {standing}" for standing in Standing if counts[standing])
     click.echo(f"{told or 'No citations'}; index version {verification.index_version}.", err=True)
@@ -307,13 +307,13 @@ def _offsets(span: Span) -> str:
 def print_entry(entry: Entry) -> None:
     """Print what somebody said of an answer."""
     console = _console()
-    answer = "The documents do not say." if entry.answer is None else one_line(entry.answer, 100)
-    console.print(Text.assemble((f"{entry.verdict}  ", "bold"), one_line(entry.question, 160)))
+    answer = "The documents do not say." if entry.answer is None else _one_line(entry.answer, 100)
+    console.print(Text.assemble((f"{entry.verdict}  ", "bold"), _one_line(entry.question, 160)))
     console.print(Text(f"  {answer}"))
     if entry.corrected is not None:
-        console.print(Text(f"  rather: {one_line(entry.corrected, 160) or 'The documents do not say.'}"))
+        console.print(Text(f"  rather: {_one_line(entry.corrected, 160) or 'The documents do not say.'}"))
     if entry.comment:
-        console.print(Text(f"  comment: {one_line(entry.comment, 160)}"))
+        console.print(Text(f"  comment: {_one_line(entry.comment, 160)}"))
     place = entry.place
     where = f"{place.doc_id} [{place.span.start}:{place.span.end}]" if place else "no passage"
     console.print(Text.assemble("  ", (harmless(where), "cyan"), f"  {entry.time}  {entry.entry_id}"))
@@ -347,7 +347,7 @@ def _in_context(answer: Answer, document: Document, width: int = 90) -> Text:
     )
 
 
-def one_line(text: str, length: int) -> str:
+def _one_line(text: str, length: int) -> str:
     """Return a text on one line, cut to a length in characters."""
     flat = _flat(text)
     return flat if len(flat) <= length else flat[: length - 1] + "…"

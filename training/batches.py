@@ -162,13 +162,18 @@ def collate(groups: Sequence[Group], *, is_hard: bool) -> Batch:
 
 
 def _taught(rows: Sequence[Row], length: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
-    """Return the teacher's scores of some rows; None where there is no teacher."""
+    """Return the teacher's scores of some rows; None where there is no teacher.
+
+    Raises:
+        ValueError: Some rows have a teacher and others none.
+    """
+    of_rows = [row.taught for row in rows if row.taught is not None]
+    if not of_rows:
+        return None
     start, end = torch.zeros(len(rows), length), torch.zeros(len(rows), length)
-    null = torch.zeros(len(rows))
-    for index, row in enumerate(rows):
-        if row.taught is None:
-            return None
-        text = row.pair.text
-        start[index, text], end[index, text] = torch.from_numpy(row.taught.start), torch.from_numpy(row.taught.end)
-        null[index] = row.taught.null
-    return start, end, null
+    for index, (row, found) in enumerate(zip(rows, of_rows, strict=True)):
+        start[index, row.pair.text], end[index, row.pair.text] = (
+            torch.from_numpy(found.start),
+            torch.from_numpy(found.end),
+        )
+    return start, end, torch.tensor([found.null for found in of_rows])

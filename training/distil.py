@@ -3,14 +3,14 @@
     python -m training.distil --encoder FOLDER [--teacher var/training/teacher.pt] [--folder var/training]
 
 The teacher is what `training.finetune teacher --encoder FOLDER` made. Its scores of each sequence are written to
-`taught/`, five hundred questions a file; what is there already is not scored again.
-`training.finetune distil` learns from them.
+`taught/`; what this teacher has scored already is not scored again. `training.finetune student` learns from them.
 
 Source: Hinton, Vinyals and Dean 2015, https://arxiv.org/abs/1503.02531.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,19 +28,22 @@ from training.batches import Group, batches, collate
 from training.examples import read_examples
 from training.finetune import SEED, scores, tokenize_all
 from training.model import SpanModel
-from training.taught import parts_of, write_taught
+from training.taught import is_scored, parts_of, write_taught
 
 _BATCH_TOKENS = 6144
 
 
 class TeacherTokens:
-    """Says a sequence of our tokenizer's in the ids of another that has the same words."""
+    """Says a sequence of our tokenizer's in the ids of another that has the same words, and cuts text into them alike.
+
+    So it is with BERT's uncased vocabulary and MPNet's, which has other special tokens and so other numbers.
+    """
 
     def __init__(self, ours: Path, theirs: Path) -> None:
         """Read both tokenizers.
 
         Raises:
-            click.ClickException: The other cuts text into other words.
+            click.ClickException: The other lacks some of our words.
         """
         known, other = read_tokenizer(ours), read_tokenizer(theirs)
         vocabulary = other.get_vocab()
@@ -111,7 +114,7 @@ def teach(groups: Sequence[Group], model: SpanModel, tokens: TeacherTokens, devi
     help="Where the examples are, and where the scores go.",
 )
 @click.option(
-    "--seed", default=SEED, show_default=True, help="Of what is drawn; `training.finetune distil` needs the same."
+    "--seed", default=SEED, show_default=True, help="Of what is drawn; `training.finetune student` needs the same."
 )
 def main(*, encoder: Path, teacher: Path, folder: Path, seed: int) -> None:
     """Score what the reader learns from a teacher, on a GPU where there is one."""
@@ -119,11 +122,11 @@ def main(*, encoder: Path, teacher: Path, folder: Path, seed: int) -> None:
     model = SpanModel(encoder, dropout=0.0)
     model.load_state_dict(torch.load(teacher, map_location="cpu", weights_only=True)["model"])
     model.to(device).eval()
-    tokens = TeacherTokens(embedded_folder(), encoder)
-    groups = tokenize_all(list(read_examples(folder / "distil.jsonl")), embedded_folder(), seed)
+    tokens, name = TeacherTokens(embedded_folder(), encoder), hashlib.sha256(teacher.read_bytes()).digest()
+    groups = tokenize_all(list(read_examples(folder / "student.jsonl")), embedded_folder(), seed)
     for path, part in track(parts_of(groups, folder), "Scoring"):
-        if not path.exists():
-            write_taught(part, teach(part, model, tokens, device), path)
+        if not is_scored(path, part, name):
+            write_taught(part, teach(part, model, tokens, device), path, teacher=name)
 
 
 if __name__ == "__main__":

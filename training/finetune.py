@@ -4,11 +4,11 @@
     python -m training.finetune focus --steps 2200
     python -m training.finetune again --steps 2400
     python -m training.finetune teacher --encoder FOLDER --steps 1750 --rate 4e-5 --frozen 4
-    python -m training.finetune distil --steps 5400
+    python -m training.finetune student --steps 5400
 
 `broad` rises to a constant learning rate on everything there is; `focus` goes on from it, on Wikipedia and on
 questions made unanswerable, while the rate falls to nothing; `again` goes on from the mean of such stages, with
-a short rise before the fall. `teacher` does so from a larger model, whose scores (`training.distil`) teach `distil`.
+a short rise before the fall. `teacher` does so from a larger model, whose scores (`training.distil`) teach `student`.
 A checkpoint is written every ten minutes and at the end, and a stage that is started again goes on from its own.
 Losses and dev scores are in `log.csv`.
 """
@@ -54,30 +54,34 @@ class Stage:
     Attributes:
         examples: The file of `training.prepare` that it learns from.
         n_rise: Steps in which the learning rate rises.
+        falls: And it falls from there to nothing.
         before: The checkpoint that it sets out from; none to begin with the encoder.
+        is_taught: It learns from a teacher's scores, too.
     """
 
     examples: str
     n_rise: int
+    falls: bool = True
     before: str | None = None
+    is_taught: bool = False
 
 
 STAGES = {
-    "broad": Stage("broad", 290),
-    "focus": Stage("focus", 0, "broad"),
-    "again": Stage("focus", 100, "average"),
+    "broad": Stage("broad", 290, falls=False),
+    "focus": Stage("focus", 0, before="broad"),
+    "again": Stage("focus", 100, before="average"),
     "teacher": Stage("teacher", 100),
-    "distil": Stage("distil", 100, "average"),
+    "student": Stage("student", 100, before="average", is_taught=True),
 }
 
 
-def learning_rate(stage: str, step: int, n_steps: int, *, peak: float) -> float:
-    """Return the rate of a step: up and constant in the first stage, linear down in the others, up before where new.
+def learning_rate(stage: Stage, step: int, n_steps: int, *, peak: float) -> float:
+    """Return the rate of a step: up where the stage says so, then constant or, in a line, down.
 
     Source: Hu et al. 2024, https://arxiv.org/abs/2404.06395, section 4 (warm-up, stable, decay).
     """
-    rise = min((step + 1) / max(STAGES[stage].n_rise, 1), 1.0)
-    return peak * (rise if stage == "broad" else min(rise, (n_steps - step) / n_steps))
+    rise = min((step + 1) / max(stage.n_rise, 1), 1.0)
+    return peak * (min(rise, (n_steps - step) / n_steps) if stage.falls else rise)
 
 
 def tokenize_all(examples: Sequence[Example], folder: Path, seed: int) -> list[Group]:
@@ -277,7 +281,13 @@ def _append(log: Path, row: dict[str, object]) -> None:
     default=embedded_folder,
     help="The model to start from; the one that ships unless given.",
 )
-@click.option("--frozen", default=0, show_default=True, help="Lower layers that are left as they are.")
+@click.option(
+    "--frozen",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Lower layers that are left as they are, and then the embeddings with them.",
+)
 @click.option("--dev-limit", default=800, show_default=True, help="Questions for the dev scores.")
 def main(
     stage: str,
@@ -298,7 +308,7 @@ def main(
     trainer = Trainer(SpanModel(encoder, dropout=dropout, n_frozen=frozen), device, peak=rate)
     trainer.set_out(folder, stage)
     groups = tokenize_all(list(read_examples(folder / f"{STAGES[stage].examples}.jsonl")), encoder, seed)
-    if stage == "distil":
+    if STAGES[stage].is_taught:
         groups = list(taught_groups(groups, folder))
     dev = list(read_examples(folder / "dev.jsonl"))
     recorder = Recorder(trainer, stage, folder, random.Random(1).sample(dev, min(dev_limit, len(dev))), encoder)
@@ -306,9 +316,10 @@ def main(
         task = progress.add_task(stage, total=steps, completed=trainer.step)
         for numbers in make_plan(groups, steps, seed)[trainer.step :]:
             is_hard = hard_from is not None and trainer.step > hard_from
-            rate_now = learning_rate(stage, trainer.step, steps, peak=rate)
-            recorder.note(trainer.train(collate([groups[n] for n in numbers], is_hard=is_hard), rate_now), rate_now)
-            progress.update(task, completed=trainer.step, description=f"{stage} {recorder.losses.means()}")
+            rate_now = learning_rate(STAGES[stage], trainer.step, steps, peak=rate)
+            found = trainer.train(collate([groups[n] for n in numbers], is_hard=is_hard), rate_now)
+            progress.update(task, completed=trainer.step, description=f"{stage} {found[0]:.3f} {found[1]:.3f}")
+            recorder.note(found, rate_now)
     recorder.keep()
 
 

@@ -50,7 +50,8 @@ class SpanModel(nn.Module):
         """Start from the encoder in a folder.
 
         Args:
-            n_frozen: Lower layers that are not trained, and whose gradients are not computed.
+            n_frozen: Lower layers that are not trained, and whose gradients are not computed; where there are any,
+                the embeddings are not either.
         """
         super().__init__()
         # Dropout on attention keeps torch from its fast kernels; "eager" is the faster of the others here.
@@ -128,23 +129,24 @@ def _of_right_spans(scores: Tensor, of_question: Tensor, batch: Batch) -> Tensor
 
 
 def _of_taught_spans(scores: Tensor, of_question: Tensor, taught: Tensor, batch: Batch) -> Tensor:
-    """Return the divergence of the model's shares of all spans from the teacher's, as a mean over the questions.
+    """Return the divergence of the model's shares of all spans from the teacher's, as a mean over all questions.
 
     A weak question's right spans are known to hold the answer: what the teacher gives to others is not counted.
     """
     rows, first, after, question = batch.gold.T
     is_right = torch.zeros_like(taught, dtype=torch.bool)
     is_right[rows, first, after] = True
-    is_open = ~batch.is_weak[batch.question]
-    # A weak question may be read with a passage that does not answer it, and one may have lost its span to a window.
-    is_open |= ~torch.zeros(batch.n_questions, dtype=torch.bool).index_fill(0, question, value=True)[batch.question]
-    taught = taught.masked_fill(~(is_right | is_open[:, None, None]), -torch.inf)
-    of_row = torch.logsumexp(taught.flatten(1), dim=1)
-    taught = taught - _logsumexp_by(of_row, batch.question, batch.n_questions)[batch.question][:, None, None]
-    found = scores - of_question[batch.question][:, None, None]
+    # Where a window has lost the right spans there is nothing to keep the teacher to.
+    has_gold = torch.zeros(batch.n_questions, dtype=torch.bool).index_fill(0, question, value=True)
+    is_free = ~(batch.is_weak & has_gold)[batch.question]
+    taught = taught.masked_fill(~(is_right | is_free[:, None, None]), -torch.inf)
+    taught_of_question = _logsumexp_by(torch.logsumexp(taught.flatten(1), dim=1), batch.question, batch.n_questions)
+    log_share = scores - of_question[batch.question][:, None, None]
+    taught_log_share = taught - taught_of_question[batch.question][:, None, None]
+    taught_share = taught_log_share.exp()
     # Spans that leave the text have minus infinity from both.
-    apart = torch.where(taught.exp() > 0, taught - found, 0.0)
-    return (taught.exp() * apart).sum() / batch.n_questions
+    apart = torch.where(taught_share > 0, taught_log_share - log_share, 0.0)
+    return (taught_share * apart).sum() / batch.n_questions
 
 
 def _logsumexp_by(values: Tensor, group: Tensor, n_groups: int) -> Tensor:

@@ -3,7 +3,7 @@
     python -m training.prepare DATA [--output var/training]
 
 Reads the data sets below DATA and writes the examples of each stage, `broad.jsonl`, `focus.jsonl`, `teacher.jsonl` and
-`distil.jsonl`, those to tune on, `dev.jsonl`, and `summary.json`. What is what:
+`student.jsonl`, those to tune on, `dev.jsonl`, and `summary.json`. What is what:
 
 - squadshifts, policyqa, covidqa-open: questions with answer spans;
 - reqa-squad: questions with the sentence that holds the answer; the paragraph is found in squad1-articles;
@@ -51,8 +51,8 @@ TEST_ARTICLES = (
 DEV_WIKI = ("Andes", "Ice_hockey", "Lipid", "Manhattan")
 _SEED = 20261124
 _LONG_SENTENCE = 60
-_ELSEWHERE = {"reddit": 0.2, "amazon": 0.2, "policyqa": 0.2, "covidqa": 0.2}
-"""The share of these that a larger model is shown, and asked about: it takes four times as long."""
+_SHARES = {"reddit": 0.2, "amazon": 0.2, "policyqa": 0.2, "covidqa": 0.2, "altered": 0.5}
+"""How much of these a larger model is shown, and asked about: it takes four times as long."""
 
 
 def squad_examples(path: Path, source: str) -> Iterator[tuple[str, Example]]:
@@ -155,7 +155,7 @@ def focused(
     chosen: list[Example] = rng.sample(elsewhere, len(elsewhere) * 6 // 10)
     for example in on_wikipedia:
         passage = example.passages[0]
-        if not passage.spans or (example.is_weak and rng.random() >= weak_share):
+        if not passage.spans or (example.is_weak and rng.random() < 1 - weak_share):
             continue
         wrong = pool.for_question(example, rng) if rng.random() < 0.5 else None
         chosen.append(replace(example, passages=(passage, wrong)) if wrong else example)
@@ -244,29 +244,26 @@ def main(data: Path, *, output: Path, seed: int) -> None:
 
     train = [e for e in train if is_unseen(e)]
     rng.shuffle(train)
-    focus, other_focus = (
-        [
-            e
-            for e in focused(
-                [*on_wikipedia, *covid], squad2_train, elsewhere, pools["wiki"], seed=some, weak_share=weak_share
-            )
-            if is_unseen(e)
-        ]
-        for some, weak_share in ((seed, 0.5), (seed + 2, 1.0))
-    )
+
+    def focus_of(seed: int, weak_share: float) -> list[Example]:
+        found = focused(
+            [*on_wikipedia, *covid], squad2_train, elsewhere, pools["wiki"], seed=seed, weak_share=weak_share
+        )
+        return [e for e in found if is_unseen(e)]
+
+    focus = focus_of(seed, 0.5)
     made = {
         "broad": train,
         "focus": focus,
-        "teacher": thinned(focus, _ELSEWHERE | {"altered": 0.5}, rng),
-        # What is there twice would be scored twice.
-        "distil": list(dict.fromkeys(thinned(other_focus, _ELSEWHERE | {"altered": 0.5}, rng))),
+        "teacher": thinned(focus, _SHARES, random.Random(seed + 2)),
+        "student": thinned(focus_of(seed + 3, 1.0), _SHARES, random.Random(seed + 4)),
         "dev": dev,
     }
     output.mkdir(parents=True, exist_ok=True)
     for name, examples in made.items():
         write_examples(examples, output / f"{name}.jsonl")
-    summary = {name: dict(sorted(Counter(e.source for e in examples).items())) for name, examples in made.items()}
-    summary["left_out"] = {"overlapping": n_before - len(train)}
+    counts = {name: dict(sorted(Counter(e.source for e in examples).items())) for name, examples in made.items()}
+    summary = {**counts, "n_left_out_as_overlapping": n_before - len(train)}
     (output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     click.echo(json.dumps(summary, indent=2))
 

@@ -21,6 +21,7 @@ from index.errors import (
     FeedbackError,
     IndexBusy,
     InputError,
+    ModelError,
     NotFoundError,
     Overloaded,
     ReaderError,
@@ -48,6 +49,7 @@ _KINDS: tuple[tuple[type[CitespanError], _Kind], ...] = (
     (StoreError, _Kind(500, "The index cannot be used")),
     (EncoderError, _Kind(500, "The encoder cannot be used")),
     (ReaderError, _Kind(500, "The reader cannot be used")),
+    (ModelError, _Kind(500, "A model cannot be used")),
     (FeedbackError, _Kind(500, "Feedback cannot be kept")),
     (CitespanError, _Kind(500, "Something went wrong")),
 )

@@ -1,18 +1,21 @@
 import json
 import random
+from typing import cast
 
 import click
 import numpy as np
 import pytest
+import torch
 
 from qa.pairs import PairMaker
 from qa.readers import embedded_folder
 from qa.span_reader import TokenScores
 from training import taught
 from training.batches import collate, tokenize
-from training.distil import TeacherTokens
+from training.distil import TeacherTokens, teach
 from training.examples import Example, TrainingPassage
-from training.taught import parts_of, taught_groups, write_taught
+from training.model import SpanModel
+from training.taught import is_scored, parts_of, taught_groups, write_taught
 
 TEXT = "The bridge opened in 1890. It was painted red in 1891."
 SPECIALS = ["<s>", "<pad>", "</s>", "<unk>"]
@@ -74,6 +77,33 @@ def test_a_teacher_with_other_words_is_refused(other_tokenizer):
         TeacherTokens(embedded_folder(), other_tokenizer)
 
 
+class Echo(torch.nn.Module):
+    """Scores each token by its id and its place, and a sequence by the sum of its ids."""
+
+    def forward(self, ids, token_types, mask):
+        del token_types
+        places = torch.arange(ids.shape[1])
+        return ids + places / 1000, places - ids, (ids * mask).sum(dim=1)
+
+
+def test_each_row_has_the_scores_of_its_own_sequence(other_tokenizer):
+    maker, rng = PairMaker(embedded_folder()), random.Random(0)
+    texts = [TEXT * n for n in (3, 1, 4, 1, 5, 9, 2, 6)]
+    groups = [
+        tokenize(Example("When?", tuple(TrainingPassage(text) for text in pair), "test"), maker, rng)
+        for pair in zip(texts, texts[::-1], strict=True)
+    ]
+    tokens = TeacherTokens(embedded_folder(), other_tokenizer)
+    found = teach(groups, cast("SpanModel", Echo()), tokens, "cpu")
+    for group, of_group in zip(groups, found, strict=True):
+        for row, of_row in zip(group.rows, of_group, strict=True):
+            pair = tokens.pair(row.pair)
+            ids, places = np.array(pair.ids), np.arange(len(pair.ids))
+            assert of_row.start == pytest.approx((ids + places / 1000)[pair.text], rel=1e-5)
+            assert of_row.end == pytest.approx((places - ids)[pair.text])
+            assert of_row.null == sum(pair.ids)
+
+
 def scores_of(groups):
     rng = np.random.default_rng(0)
 
@@ -84,11 +114,11 @@ def scores_of(groups):
     return [[drawn(row) for row in group.rows] for group in groups]
 
 
-def written(groups, folder):
+def written(groups, folder, teacher=b"one"):
     scores = scores_of(groups)
     begin = 0
     for path, part in parts_of(groups, folder):
-        write_taught(part, scores[begin : begin + len(part)], path)
+        write_taught(part, scores[begin : begin + len(part)], path, teacher=teacher)
         begin += len(part)
     return scores
 
@@ -123,6 +153,25 @@ def test_scores_of_other_examples_are_refused(groups, tmp_path):
     written(groups, tmp_path)
     with pytest.raises(click.ClickException, match="about other examples"):
         list(taught_groups(groups[::-1], tmp_path))
+
+
+def test_scores_of_two_teachers_are_refused(groups, tmp_path, monkeypatch):
+    monkeypatch.setattr(taught, "_FILE_QUESTIONS", 2)
+    written(groups, tmp_path, b"one")
+    (tmp_path / "taught" / "00002.npz").unlink()
+    kept = (tmp_path / "taught" / "00002.npz", groups[4:])
+    write_taught(kept[1], scores_of(kept[1]), kept[0], teacher=b"two")
+    with pytest.raises(click.ClickException, match="by another teacher"):
+        list(taught_groups(groups, tmp_path))
+
+
+def test_what_is_scored_by_this_teacher_is_known_by_its_examples_and_its_teacher(groups, tmp_path):
+    (path, part) = parts_of(groups, tmp_path)[0]
+    assert not is_scored(path, part, b"one")
+    written(groups, tmp_path, b"one")
+    assert is_scored(path, part, b"one")
+    assert not is_scored(path, part, b"two")
+    assert not is_scored(path, part[::-1], b"one")
 
 
 def test_scores_that_are_not_all_there_are_refused(groups, tmp_path):

@@ -39,7 +39,7 @@ def encoder(tmp_path_factory):
 def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(finetune, "_BATCH_TOKENS", 300)
     examples = [example(number, is_answerable=number % 3 > 0) for number in range(30)]
-    for name in ("broad", "teacher", "distil"):
+    for name in ("broad", "teacher", "student"):
         write_examples(examples, tmp_path / f"{name}.jsonl")
     write_examples(examples[:6], tmp_path / "dev.jsonl")
     return tmp_path
@@ -102,5 +102,5 @@ def test_a_student_learns_from_a_teacher_on_from_the_mean_of_others(folder, enco
     run(average, folder / "broad.pt", "--output", folder / "average.pt")
     train("teacher", folder, encoder)
     run(distil, "--encoder", encoder, "--teacher", folder / "teacher.pt", "--folder", folder)
-    assert train("distil", folder, encoder)["step"] == N_STEPS
-    assert {row["stage"] for row in rows_of(folder)} == {"broad", "teacher", "distil"}
+    assert train("student", folder, encoder)["step"] == N_STEPS
+    assert {row["stage"] for row in rows_of(folder)} == {"broad", "teacher", "student"}

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from training.finetune import learning_rate
+from training.finetune import STAGES, learning_rate
 from training.model import Batch, losses, span_scores
 
 
@@ -187,19 +187,19 @@ def test_gradients_are_finite_where_texts_differ_in_length(scored, is_taught):
 
 
 def test_the_learning_rate_rises_and_stays_in_the_first_stage():
-    rates = [learning_rate("broad", step, 1000, peak=1.0) for step in range(1000)]
+    rates = [learning_rate(STAGES["broad"], step, 1000, peak=1.0) for step in range(1000)]
     assert rates[0] == pytest.approx(1 / 290)
     assert rates == sorted(rates)
     assert set(rates[290:]) == {1.0}
 
 
 def test_the_learning_rate_falls_to_nothing_in_the_second_stage():
-    rates = [learning_rate("focus", step, 4, peak=1.0) for step in range(4)]
+    rates = [learning_rate(STAGES["focus"], step, 4, peak=1.0) for step in range(4)]
     assert rates == [1.0, 0.75, 0.5, 0.25]
 
 
 def test_the_learning_rate_rises_shortly_before_it_falls_where_a_stage_sets_out_from_a_mean():
-    rates = [learning_rate("again", step, 400, peak=1.0) for step in range(400)]
+    rates = [learning_rate(STAGES["again"], step, 400, peak=1.0) for step in range(400)]
     assert rates[0] == pytest.approx(1 / 100)
     assert max(rates) < 1
     assert rates[80:] == sorted(rates[80:], reverse=True)
