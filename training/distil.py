@@ -24,13 +24,11 @@ from index.model_files import embedded_folder
 from index.tokens import read_tokenizer
 from qa.pairs import Pair
 from qa.span_reader import TokenScores
-from training.batches import Group, batches, collate
+from training.batches import Group
 from training.examples import read_examples
-from training.finetune import SEED, scores, tokenize_all
+from training.finetune import SEED, best_device, folder_option, score_rows, tokenize_all
 from training.model import SpanModel
 from training.taught import is_scored, parts_of, write_taught
-
-_BATCH_TOKENS = 6144
 
 
 class TeacherTokens:
@@ -64,17 +62,16 @@ class TeacherTokens:
         one, two = self._parts
         question = self._ids[list(pair.ids[1 : n_before - 1])].tolist()
         text = self._ids[list(pair.ids[n_before:-1])].tolist()
-        ids = [*self._frame[:one], *question, *self._frame[one + 1 : two], *text, *self._frame[two + 1 :]]
-        types = [
-            *self._types[:one],
-            *[self._types[one]] * len(question),
-            *self._types[one + 1 : two],
-            *[self._types[two]] * len(text),
-            *self._types[two + 1 :],
-        ]
+        ids = self._framed(self._frame, question, text)
+        types = self._framed(self._types, [self._types[one]] * len(question), [self._types[two]] * len(text))
         # From [CLS] question [SEP] to what stands before the text there.
         shift = two - 1 + len(question) - n_before
-        return Pair(tuple(ids), tuple(types), pair.first + shift, pair.offsets)
+        return Pair(ids, types, pair.first + shift, pair.offsets)
+
+    def _framed(self, frame: Sequence[int], question: Sequence[int], text: Sequence[int]) -> tuple[int, ...]:
+        """Return what belongs to the special tokens with what belongs to question and text in their places."""
+        one, two = self._parts
+        return (*frame[:one], *question, *frame[one + 1 : two], *text, *frame[two + 1 :])
 
 
 def teach(groups: Sequence[Group], model: SpanModel, tokens: TeacherTokens, device: str) -> list[list[TokenScores]]:
@@ -82,15 +79,7 @@ def teach(groups: Sequence[Group], model: SpanModel, tokens: TeacherTokens, devi
     theirs = [
         replace(group, rows=tuple(replace(row, pair=tokens.pair(row.pair)) for row in group.rows)) for group in groups
     ]
-    found: list[list[TokenScores]] = [[] for _ in groups]
-    with torch.no_grad():
-        for numbers in batches(theirs, max_tokens=_BATCH_TOKENS, seed=0):
-            batch = collate([theirs[number] for number in numbers], is_hard=False)
-            start, end, null = (tensor.numpy() for tensor in scores(model, batch, device))
-            rows = ((number, row.pair.text) for number in numbers for row in theirs[number].rows)
-            for index, (number, text) in enumerate(rows):
-                found[number].append(TokenScores(start[index, text], end[index, text], float(null[index])))
-    return found
+    return score_rows(model, theirs, device)
 
 
 @click.command()
@@ -106,19 +95,13 @@ def teach(groups: Sequence[Group], model: SpanModel, tokens: TeacherTokens, devi
     default=Path("var/training/teacher.pt"),
     show_default=True,
 )
-@click.option(
-    "--folder",
-    type=click.Path(exists=True, path_type=Path),
-    default=Path("var/training"),
-    show_default=True,
-    help="Where the examples are, and where the scores go.",
-)
+@folder_option
 @click.option(
     "--seed", default=SEED, show_default=True, help="Of what is drawn; `training.finetune student` needs the same."
 )
 def main(*, encoder: Path, teacher: Path, folder: Path, seed: int) -> None:
     """Score what the reader learns from a teacher, on a GPU where there is one."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = best_device()
     model = SpanModel(encoder, dropout=0.0)
     model.load_state_dict(torch.load(teacher, map_location="cpu", weights_only=True)["model"])
     model.to(device).eval()

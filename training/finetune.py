@@ -31,7 +31,7 @@ from rich.progress import Progress
 from index.model_files import embedded_folder
 from qa.evaluation.measures import auroc, best_over, exact_match, f1
 from qa.pairs import PairMaker
-from qa.span_reader import MAX_ANSWER_TOKENS
+from qa.span_reader import MAX_ANSWER_TOKENS, TokenScores
 from qa.spans import best_spans, log_total
 from training.batches import Group, batches, collate, tokenize
 from training.examples import Example, read_examples
@@ -40,11 +40,12 @@ from training.taught import taught_groups
 
 SEED = 20261124
 _BATCH_TOKENS = 3072
+_SCORED_TOKENS = 6144
+"""Of a batch that is only scored."""
 _SHORT_TOKENS, _LONG_TOKENS = 160, 256
 """Of a sequence. Away from Wikipedia a window around the answer will do, for speed."""
 _SHORT = ("reddit", "amazon", "policyqa")
 _CHECKPOINT_EVERY_S = 600
-_DEV_BATCH = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,18 @@ def scores(model: SpanModel, batch: Batch, device: str) -> tuple[torch.Tensor, t
 
 
 @torch.no_grad()
+def score_rows(model: SpanModel, groups: Sequence[Group], device: str) -> list[list[TokenScores]]:
+    """Return a model's scores of each row of each group."""
+    found: list[list[TokenScores]] = [[] for _ in groups]
+    for numbers in batches(groups, max_tokens=_SCORED_TOKENS, seed=0):
+        batch = collate([groups[number] for number in numbers], is_hard=False)
+        start, end, null = (tensor.numpy() for tensor in scores(model, batch, device))
+        rows = ((number, row.pair.text) for number in numbers for row in groups[number].rows)
+        for index, (number, text) in enumerate(rows):
+            found[number].append(TokenScores(start[index, text], end[index, text], float(null[index])))
+    return found
+
+
 def dev_scores(trainer: Trainer, examples: Sequence[Example], folder: Path) -> dict[str, float]:
     """Return F1 and EM of answerable questions, the answer forced, and AUROC of answerable against not, by source.
 
@@ -184,17 +197,11 @@ def dev_scores(trainer: Trainer, examples: Sequence[Example], folder: Path) -> d
     maker, rng = PairMaker(folder), random.Random(0)
     groups = [tokenize(example, maker, rng) for example in examples]
     answers: dict[int, tuple[str, float]] = {}
-    order = sorted(range(len(groups)), key=lambda number: groups[number].length)
-    for begin in range(0, len(order), _DEV_BATCH):
-        numbers = order[begin : begin + _DEV_BATCH]
-        batch = collate([groups[number] for number in numbers], is_hard=False)
-        start, end, null = (tensor.numpy() for tensor in scores(trainer.model, batch, trainer.device))
-        for row, number in enumerate(numbers):
-            pair = groups[number].rows[0].pair
-            of_text = start[row, pair.text], end[row, pair.text]
-            best = best_spans(*of_text, max_tokens=MAX_ANSWER_TOKENS, n=1)[0]
-            margin = log_total(*of_text, max_tokens=MAX_ANSWER_TOKENS) - float(null[row])
-            answers[number] = (pair.span(best.first, best.last).of(examples[number].passages[0].text), margin)
+    for number, (scored, *_) in enumerate(score_rows(trainer.model, groups, trainer.device)):
+        best = best_spans(scored.start, scored.end, max_tokens=MAX_ANSWER_TOKENS, n=1)[0]
+        margin = log_total(scored.start, scored.end, max_tokens=MAX_ANSWER_TOKENS) - scored.null
+        pair = groups[number].rows[0].pair
+        answers[number] = (pair.span(best.first, best.last).of(examples[number].passages[0].text), margin)
     trainer.model.train()
     found: dict[str, float] = {}
     for source in sorted({example.source for example in examples}):
@@ -261,16 +268,24 @@ def _append(log: Path, row: dict[str, object]) -> None:
         writer.writerow(row)
 
 
-@click.command()
-@click.argument("stage", type=click.Choice(list(STAGES)))
-@click.option("--steps", type=click.IntRange(min=1), required=True, help="Of this stage.")
-@click.option(
+def best_device() -> str:
+    """Return the GPU where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+folder_option = click.option(
     "--folder",
     type=click.Path(exists=True, path_type=Path),
     default=Path("var/training"),
     show_default=True,
-    help="Where the examples are, and where checkpoints go.",
+    help="Where the examples are, and where checkpoints and a teacher's scores go.",
 )
+
+
+@click.command()
+@click.argument("stage", type=click.Choice(list(STAGES)))
+@click.option("--steps", type=click.IntRange(min=1), required=True, help="Of this stage.")
+@folder_option
 @click.option("--rate", default=1.2e-4, show_default=True, help="Highest learning rate.")
 @click.option("--hard-from", type=int, help="Step after which weak questions count their best span alone.")
 @click.option("--seed", default=SEED, show_default=True, help="Of the order, and of what is drawn.")
@@ -304,8 +319,7 @@ def main(
 ) -> None:
     """Train a STAGE, on a GPU where there is one."""
     torch.manual_seed(seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    trainer = Trainer(SpanModel(encoder, dropout=dropout, n_frozen=frozen), device, peak=rate)
+    trainer = Trainer(SpanModel(encoder, dropout=dropout, n_frozen=frozen), best_device(), peak=rate)
     trainer.set_out(folder, stage)
     groups = tokenize_all(list(read_examples(folder / f"{STAGES[stage].examples}.jsonl")), encoder, seed)
     if STAGES[stage].is_taught:

@@ -106,7 +106,7 @@ def losses(start: Tensor, end: Tensor, null: Tensor, batch: Batch) -> tuple[Tens
     of_row = torch.logsumexp(scores.flatten(1), dim=1)
     of_question = _logsumexp_by(of_row, batch.question, batch.n_questions)
     has_answer = batch.has_answer
-    finding = _of_right_spans(scores, of_question, batch) if len(batch.gold) else (start.sum() + end.sum()) * 0
+    finding = _of_right_spans(scores, of_question, batch)
     if batch.taught:
         taught_start, taught_end, taught_null = batch.taught
         taught = span_scores(taught_start, taught_end, batch.is_text)
@@ -124,8 +124,7 @@ def _of_right_spans(scores: Tensor, of_question: Tensor, batch: Batch) -> Tensor
         best = torch.full((batch.n_questions,), -torch.inf).scatter_reduce(0, question, right.detach(), "amax")
         right = right.masked_fill(batch.is_weak[question] & (right.detach() < best[question]), -torch.inf)
     of_gold = _logsumexp_by(right, question, batch.n_questions)
-    has_gold = torch.zeros(batch.n_questions, dtype=torch.bool).index_fill(0, question, value=True)
-    return (of_question - of_gold)[has_gold].sum() / batch.n_questions
+    return (of_question - of_gold)[_has_gold(batch)].sum() / batch.n_questions
 
 
 def _of_taught_spans(scores: Tensor, of_question: Tensor, taught: Tensor, batch: Batch) -> Tensor:
@@ -133,12 +132,11 @@ def _of_taught_spans(scores: Tensor, of_question: Tensor, taught: Tensor, batch:
 
     A weak question's right spans are known to hold the answer: what the teacher gives to others is not counted.
     """
-    rows, first, after, question = batch.gold.T
+    rows, first, after, _ = batch.gold.T
     is_right = torch.zeros_like(taught, dtype=torch.bool)
     is_right[rows, first, after] = True
     # Where a window has lost the right spans there is nothing to keep the teacher to.
-    has_gold = torch.zeros(batch.n_questions, dtype=torch.bool).index_fill(0, question, value=True)
-    is_free = ~(batch.is_weak & has_gold)[batch.question]
+    is_free = ~(batch.is_weak & _has_gold(batch))[batch.question]
     taught = taught.masked_fill(~(is_right | is_free[:, None, None]), -torch.inf)
     taught_of_question = _logsumexp_by(torch.logsumexp(taught.flatten(1), dim=1), batch.question, batch.n_questions)
     log_share = scores - of_question[batch.question][:, None, None]
@@ -147,6 +145,11 @@ def _of_taught_spans(scores: Tensor, of_question: Tensor, taught: Tensor, batch:
     # Spans that leave the text have minus infinity from both.
     apart = torch.where(taught_share > 0, taught_log_share - log_share, 0.0)
     return (taught_share * apart).sum() / batch.n_questions
+
+
+def _has_gold(batch: Batch) -> Tensor:
+    """Return which questions have a right span, (n_questions,)."""
+    return torch.zeros(batch.n_questions, dtype=torch.bool).index_fill(0, batch.gold[:, 3], value=True)
 
 
 def _logsumexp_by(values: Tensor, group: Tensor, n_groups: int) -> Tensor:
