@@ -1,4 +1,4 @@
-"""Average the weights of checkpoints: what ships is the mean of two second stages.
+"""Average the weights of checkpoints: what ships is the mean of the student and what it set out from.
 
     python -m training.average var/training/focus-1.pt var/training/focus-2.pt --output var/training/average.pt
 

@@ -4,7 +4,7 @@
     python -m training.finetune focus --steps 2200
     python -m training.finetune again --steps 2400
     python -m training.finetune teacher --encoder FOLDER --steps 1750 --rate 4e-5 --frozen 4
-    python -m training.finetune student --steps 5400
+    python -m training.finetune student --steps 4800
 
 `broad` rises to a constant learning rate on everything there is; `focus` goes on from it, on Wikipedia and on
 questions made unanswerable, while the rate falls to nothing; `again` goes on from the mean of such stages, with

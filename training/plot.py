@@ -15,13 +15,16 @@ import click
 @click.argument("log", type=click.Path(exists=True, path_type=Path), default=Path("training/log.csv"))
 @click.option("--output", type=click.Path(path_type=Path), default=Path("docs/images/training.svg"), show_default=True)
 def main(log: Path, output: Path) -> None:
-    """Draw losses and dev scores over the steps of both stages."""
+    """Draw losses and dev scores over the steps of all stages, one after the other."""
     from matplotlib.figure import Figure
 
     with log.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    n_broad = max(int(row["step"]) for row in rows if row["stage"] == "broad")
-    steps = [int(row["step"]) + (n_broad if row["stage"] == "focus" else 0) for row in rows]
+    begins: dict[str, int] = {}
+    steps: list[int] = []
+    for row in rows:
+        begin = begins.setdefault(row["stage"], max(steps, default=0))
+        steps.append(begin + int(row["step"]))
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     losses, scores = figure.subplots(1, 2)
     for axes, names in (
@@ -30,8 +33,9 @@ def main(log: Path, output: Path) -> None:
     ):
         for name in names:
             axes.plot(steps, [float(row[name]) for row in rows], marker="o", label=name.replace("_", " "))
-        axes.axvline(n_broad, color="grey", linewidth=0.8, linestyle=":")
-        axes.set_xlabel("step (dotted: the second stage begins)")
+        for begin in begins.values():
+            axes.axvline(begin, color="grey", linewidth=0.8, linestyle=":")
+        axes.set_xlabel("step (dotted: a stage begins)")
         axes.legend()
     losses.set_ylabel("loss")
     scores.set_ylabel("dev score")
