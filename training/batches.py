@@ -26,13 +26,13 @@ class Row:
 
     Attributes:
         gold: (n, 2), first token in the text and tokens after it of each right span.
-        has_answer: The passage answers the question, be it by a span too long to be learnt.
+        has_answer: How likely the passage answers the question, be it by a span too long to be learnt.
         taught: What a teacher thinks of it.
     """
 
     pair: Pair
     gold: NDArray[np.int32]
-    has_answer: bool
+    has_answer: float
     taught: TokenScores | None = None
 
 
@@ -62,7 +62,7 @@ def tokenize(example: Example, maker: PairMaker, rng: random.Random) -> Group:
         rng.shuffle(windows)
         pair, gold = max(((pair, gold_of(pair, passage.spans)) for pair in windows), key=lambda found: len(found[1]))
         # An answer that is longer than any span is no reason to say that there is none.
-        rows.append(Row(pair, gold, bool(passage.spans)))
+        rows.append(Row(pair, gold, float(bool(passage.spans)) if passage.answered is None else passage.answered))
     return Group(tuple(rows), example.is_weak)
 
 
@@ -103,36 +103,42 @@ def batches(groups: Sequence[Group], *, max_tokens: int, seed: int) -> list[list
     order = list(range(len(groups)))
     rng.shuffle(order)
     made: list[list[int]] = []
+    lengths = [group.length for group in groups]
     # About as many groups as a bucket of batches holds, were they all of the mean length.
-    mean = sum(groups[i].length * len(groups[i].rows) for i in order) / max(len(order), 1)
+    mean = sum(length * len(group.rows) for length, group in zip(lengths, groups, strict=True)) / max(len(order), 1)
     size = max(int(_BUCKET * max_tokens / max(mean, 1)), 1)
     for begin in range(0, len(order), size):
-        bucket = sorted(order[begin : begin + size], key=lambda i: groups[i].length)
-        made += _packed(bucket, groups, max_tokens)
+        bucket = sorted(order[begin : begin + size], key=lambda number: lengths[number])
+        made += packed(lengths, bucket, max_tokens=max_tokens, n_rows=[len(group.rows) for group in groups])
     rng.shuffle(made)
     return made
 
 
-def _packed(order: Sequence[int], groups: Sequence[Group], max_tokens: int) -> Iterator[list[int]]:
+def packed(
+    lengths: Sequence[int], order: Sequence[int], *, max_tokens: int, n_rows: Sequence[int] | None = None
+) -> Iterator[list[int]]:
+    """Yield the numbers of each batch, in that order, of at most so many tokens with what pads them.
+
+    Args:
+        lengths: Of each, in tokens.
+        n_rows: Sequences of that length that each has; one unless given.
+    """
     batch: list[int] = []
-    n_rows = 0
+    longest = rows = 0
     for number in order:
-        group = groups[number]
-        if batch and (n_rows + len(group.rows)) * group.length > max_tokens:
+        more = 1 if n_rows is None else n_rows[number]
+        longest = max(longest, lengths[number])
+        if batch and (rows + more) * longest > max_tokens:
             yield batch
-            batch, n_rows = [], 0
+            batch, longest, rows = [], lengths[number], 0
         batch.append(number)
-        n_rows += len(group.rows)
+        rows += more
     if batch:
         yield batch
 
 
-def collate(groups: Sequence[Group], *, is_hard: bool) -> Batch:
-    """Return the groups as one batch of tensors.
-
-    Args:
-        is_hard: Weak questions count their best span alone.
-    """
+def collate(groups: Sequence[Group]) -> Batch:
+    """Return the groups as one batch of tensors."""
     rows = [(number, row) for number, group in enumerate(groups) for row in group.rows]
     length = -(-max(len(row.pair.ids) for _, row in rows) // _PAD_TO) * _PAD_TO
     ids = torch.zeros(len(rows), length, dtype=torch.long)
@@ -152,11 +158,10 @@ def collate(groups: Sequence[Group], *, is_hard: bool) -> Batch:
         mask,
         is_text,
         torch.tensor([number for number, _ in rows]),
-        torch.tensor([float(row.has_answer) for _, row in rows]),
+        torch.tensor([row.has_answer for _, row in rows]),
         torch.tensor(gold, dtype=torch.long).reshape(-1, 4),
         torch.tensor([group.is_weak for group in groups]),
         len(groups),
-        is_hard,
         _taught([row for _, row in rows], length),
     )
 

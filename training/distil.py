@@ -25,8 +25,8 @@ from index.tokens import read_tokenizer
 from qa.pairs import Pair
 from qa.span_reader import TokenScores
 from training.batches import Group
-from training.examples import read_examples
-from training.finetune import SEED, best_device, folder_option, score_rows, tokenize_all
+from training.devices import best_device, folder_option
+from training.finetune import SEED, STAGES, read_all, score_rows, tokenize_all
 from training.model import SpanModel
 from training.taught import is_scored, parts_of, write_taught
 
@@ -76,10 +76,11 @@ class TeacherTokens:
 
 def teach(groups: Sequence[Group], model: SpanModel, tokens: TeacherTokens, device: str) -> list[list[TokenScores]]:
     """Return the teacher's scores of each row of each group."""
-    theirs = [
-        replace(group, rows=tuple(replace(row, pair=tokens.pair(row.pair)) for row in group.rows)) for group in groups
-    ]
-    return score_rows(model, theirs, device)
+
+    def as_read(group: Group) -> Group:
+        return replace(group, rows=tuple(replace(row, pair=tokens.pair(row.pair)) for row in group.rows))
+
+    return score_rows(model, groups, device, as_read=as_read)
 
 
 @click.command()
@@ -102,11 +103,11 @@ def teach(groups: Sequence[Group], model: SpanModel, tokens: TeacherTokens, devi
 def main(*, encoder: Path, teacher: Path, folder: Path, seed: int) -> None:
     """Score what the reader learns from a teacher, on a GPU where there is one."""
     device = best_device()
-    model = SpanModel(encoder, dropout=0.0)
+    model = SpanModel(encoder)
     model.load_state_dict(torch.load(teacher, map_location="cpu", weights_only=True)["model"])
     model.to(device).eval()
     tokens, name = TeacherTokens(embedded_folder(), encoder), hashlib.sha256(teacher.read_bytes()).digest()
-    groups = tokenize_all(list(read_examples(folder / "student.jsonl")), embedded_folder(), seed)
+    groups = tokenize_all(read_all(folder, STAGES["student"].examples), embedded_folder(), seed)
     for path, part in track(parts_of(groups, folder), "Scoring"):
         if not is_scored(path, part, name):
             write_taught(part, teach(part, model, tokens, device), path, teacher=name)

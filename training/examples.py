@@ -15,11 +15,15 @@ class TrainingPassage:
     Attributes:
         context: Title and headings over it; read, never answered from. May be "".
         spans: The [start, end) characters of `text` that answer the question; none where it does not.
+        trap: Those that look like an answer to a question that the passage does not answer, where they are known.
+        answered: How likely the passage answers, in [0, 1], where a model has judged it.
     """
 
     text: str
     context: str = ""
     spans: tuple[tuple[int, int], ...] = ()
+    trap: tuple[int, int] | None = None
+    answered: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Example:
     """A question with one or more passages; its spans are scored by one softmax over all of them.
 
     Attributes:
-        source: The data set and kind it comes from, as in "reqa-squad" or "new_wiki/swapped".
+        source: The data set and kind it comes from, as in "reqa-squad" or "new_wiki/altered".
         is_weak: The spans are sentences that hold the answer somewhere.
     """
 
@@ -50,7 +54,13 @@ def read_examples(path: Path) -> Iterator[Example]:
         for line in stream:
             stored = json.loads(line)
             passages = tuple(
-                TrainingPassage(some["text"], some["context"], tuple((start, end) for start, end in some["spans"]))
+                TrainingPassage(
+                    some["text"],
+                    some["context"],
+                    tuple((start, end) for start, end in some["spans"]),
+                    tuple(some["trap"]) if some["trap"] else None,
+                    some["answered"],
+                )
                 for some in stored["passages"]
             )
             yield Example(stored["question"], passages, stored["source"], stored["is_weak"])

@@ -1,14 +1,11 @@
-"""Train the span reader on the examples that `training.prepare` made, in stages.
+"""Train the span reader, and its teacher, on what `training.prepare` and `training.writer` made, in stages.
 
-    python -m training.finetune broad --steps 1967 --hard-from 1737
-    python -m training.finetune focus --steps 2200
-    python -m training.finetune again --steps 2400
-    python -m training.finetune teacher --encoder FOLDER --steps 1750 --rate 4e-5 --frozen 4
-    python -m training.finetune student --steps 4800
+    python -m training.finetune first --encoder FOLDER --steps 228 --rate 5e-5
+    python -m training.finetune teacher --encoder FOLDER --steps 685 --rate 5e-5
+    python -m training.finetune student --steps 1561 --rate 2.5e-4
 
-`broad` rises to a constant learning rate on everything there is; `focus` goes on from it, on Wikipedia and on
-questions made unanswerable, while the rate falls to nothing; `again` goes on from the mean of such stages, with
-a short rise before the fall. `teacher` does so from a larger model, whose scores (`training.distil`) teach `student`.
+`first` trains a larger model, at a learning rate that rises and stays; `teacher` goes on from it, on written
+questions, too, while the rate falls to nothing. What `training.distil` then has of it teaches `student`, the reader.
 A checkpoint is written every ten minutes and at the end, and a stage that is started again goes on from its own.
 Losses and dev scores are in `log.csv`.
 """
@@ -16,11 +13,14 @@ Losses and dev scores are in `log.csv`.
 from __future__ import annotations
 
 import csv
+import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 
 import click
@@ -34,12 +34,12 @@ from qa.pairs import PairMaker
 from qa.span_reader import MAX_ANSWER_TOKENS, TokenScores
 from qa.spans import best_spans, log_total
 from training.batches import Group, batches, collate, tokenize
+from training.devices import best_device, folder_option, loaded
 from training.examples import Example, read_examples
 from training.model import Batch, SpanModel, losses, parameters_by_decay
 from training.taught import taught_groups
 
 SEED = 20261124
-_BATCH_TOKENS = 3072
 _SCORED_TOKENS = 6144
 """Of a batch that is only scored."""
 _SHORT_TOKENS, _LONG_TOKENS = 160, 256
@@ -53,14 +53,14 @@ class Stage:
     """A stretch of training.
 
     Attributes:
-        examples: The file of `training.prepare` that it learns from.
+        examples: The files that it learns from.
         n_rise: Steps in which the learning rate rises.
         falls: And it falls from there to nothing.
-        before: The checkpoint that it sets out from; none to begin with the encoder.
+        before: The stage that it goes on from; none to begin with the encoder.
         is_taught: It learns from a teacher's scores, too.
     """
 
-    examples: str
+    examples: tuple[str, ...]
     n_rise: int
     falls: bool = True
     before: str | None = None
@@ -68,11 +68,9 @@ class Stage:
 
 
 STAGES = {
-    "broad": Stage("broad", 290, falls=False),
-    "focus": Stage("focus", 0, before="broad"),
-    "again": Stage("focus", 100, before="average"),
-    "teacher": Stage("teacher", 100),
-    "student": Stage("student", 100, before="average", is_taught=True),
+    "first": Stage(("examples",), 100, falls=False),
+    "teacher": Stage(("examples", "written"), 0, before="first"),
+    "student": Stage(("examples", "written"), 200, is_taught=True),
 }
 
 
@@ -85,18 +83,33 @@ def learning_rate(stage: Stage, step: int, n_steps: int, *, peak: float) -> floa
     return peak * (min(rise, (n_steps - step) / n_steps) if stage.falls else rise)
 
 
+def read_all(folder: Path, names: Sequence[str]) -> list[Example]:
+    """Return the examples of several files."""
+    return [example for name in names for example in read_examples(folder / f"{name}.jsonl")]
+
+
 def tokenize_all(examples: Sequence[Example], folder: Path, seed: int) -> list[Group]:
     """Return the groups of all training examples, the same ones for the same seed."""
+    size = 2000
+    parts = [(examples[at : at + size], folder, seed + at) for at in range(0, len(examples), size)]
+    if len(parts) == 1:
+        return _tokenized(*parts[0])
+    # Not forked: torch may have threads by now.
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        return [group for part in pool.map(_tokenized, *zip(*parts, strict=True)) for group in part]
+
+
+def _tokenized(examples: Sequence[Example], folder: Path, seed: int) -> list[Group]:
     rng = random.Random(seed)
     short, long = (PairMaker(folder, max_tokens=n) for n in (_SHORT_TOKENS, _LONG_TOKENS))
     return [tokenize(e, short if e.source.partition("/")[0] in _SHORT else long, rng) for e in examples]
 
 
-def make_plan(groups: Sequence[Group], n_steps: int, seed: int) -> list[list[int]]:
+def make_plan(groups: Sequence[Group], n_steps: int, seed: int, *, max_tokens: int) -> list[list[int]]:
     """Return the batches of so many steps: epoch after epoch, each in an order of its own."""
     plan: list[list[int]] = []
     for epoch in count():
-        plan += batches(groups, max_tokens=_BATCH_TOKENS, seed=seed + epoch)
+        plan += batches(groups, max_tokens=max_tokens, seed=seed + epoch)
         if len(plan) >= n_steps:
             return plan[:n_steps]
     raise AssertionError  # count() has no end
@@ -104,17 +117,17 @@ def make_plan(groups: Sequence[Group], n_steps: int, seed: int) -> list[list[int
 
 @dataclass(slots=True)
 class Losses:
-    """Sums of both losses since they were last told."""
+    """Sums of both losses since they were last told, on the device: to ask for them is to wait for it."""
 
-    finding: float = 0.0
-    telling: float = 0.0
+    sums: torch.Tensor | float = 0.0
     n: int = 0
 
-    def add(self, finding: float, telling: float) -> None:
-        self.finding, self.telling, self.n = self.finding + finding, self.telling + telling, self.n + 1
+    def add(self, both: torch.Tensor) -> None:
+        self.sums, self.n = self.sums + both, self.n + 1
 
     def means(self) -> dict[str, float]:
-        return {name: round(getattr(self, name) / max(self.n, 1), 4) for name in ("finding", "telling")}
+        means = (torch.as_tensor(self.sums) / max(self.n, 1)).tolist()
+        return {name: round(mean, 4) for name, mean in zip(("finding", "telling"), means, strict=True)}
 
 
 @dataclass(slots=True)
@@ -155,8 +168,8 @@ class Trainer:
             self.load(folder / f"{before}.pt")
             self.step = 0
 
-    def train(self, batch: Batch, rate: float) -> tuple[float, float]:
-        """Take one step; return both losses."""
+    def train(self, batch: Batch, rate: float) -> torch.Tensor:
+        """Take one step; return both losses, (2,)."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         finding, telling = losses(*scores(self.model, batch, self.device), batch)
@@ -165,26 +178,43 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.step += 1
-        return finding.item(), telling.item()
+        return torch.stack([finding, telling]).detach()
 
 
 def scores(model: SpanModel, batch: Batch, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return start, end and null scores on the CPU."""
-    with torch.autocast(device, dtype=torch.bfloat16):
-        start, end, null = model(batch.ids.to(device), batch.token_types.to(device), batch.mask.to(device))
-    return start.cpu(), end.cpu(), null.cpu()
+    """Return start, end and null scores."""
+    # Processors without AVX-512 have to emulate bfloat16, at a hundredth of the speed.
+    is_fast = device != "cpu" or torch.backends.cpu.get_cpu_capability() not in {"DEFAULT", "AVX2"}
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=is_fast):
+        start, end, null = model(batch.ids, batch.token_types, batch.mask)
+    return start, end, null
 
 
 @torch.no_grad()
-def score_rows(model: SpanModel, groups: Sequence[Group], device: str) -> list[list[TokenScores]]:
-    """Return a model's scores of each row of each group."""
+def score_rows(
+    model: SpanModel,
+    groups: Sequence[Group],
+    device: str,
+    *,
+    as_read: Callable[[Group], Group] = lambda group: group,
+) -> list[list[TokenScores]]:
+    """Return a model's scores of each row of each group.
+
+    Args:
+        as_read: What makes a group what the model reads.
+    """
     found: list[list[TokenScores]] = [[] for _ in groups]
-    for numbers in batches(groups, max_tokens=_SCORED_TOKENS, seed=0):
-        batch = collate([groups[number] for number in numbers], is_hard=False)
-        start, end, null = (tensor.numpy() for tensor in scores(model, batch, device))
-        rows = ((number, row.pair.text) for number in numbers for row in groups[number].rows)
-        for index, (number, text) in enumerate(rows):
-            found[number].append(TokenScores(start[index, text], end[index, text], float(null[index])))
+    plan = batches(groups, max_tokens=_SCORED_TOKENS, seed=0)
+
+    def made(numbers: Sequence[int]) -> Batch:
+        return collate([as_read(groups[number]) for number in numbers])
+
+    for numbers, batch in zip(plan, loaded(plan, made), strict=True):
+        start, end, null = (tensor.cpu().numpy() for tensor in scores(model, batch.to(device), device))
+        is_text = batch.is_text.numpy()
+        for row, number in enumerate(batch.question.tolist()):
+            text = is_text[row]
+            found[numbers[number]].append(TokenScores(start[row, text], end[row, text], float(null[row])))
     return found
 
 
@@ -238,9 +268,9 @@ class Recorder:
     began: float = field(default_factory=time.monotonic)
     kept: float = field(default_factory=time.monotonic)
 
-    def note(self, losses: tuple[float, float], rate: float) -> None:
+    def note(self, losses: torch.Tensor, rate: float) -> None:
         """Take down a step."""
-        self.losses.add(*losses)
+        self.losses.add(losses)
         self.rate = rate
         if time.monotonic() - self.kept > _CHECKPOINT_EVERY_S:
             self.keep()
@@ -260,48 +290,31 @@ class Recorder:
 
 
 def _append(log: Path, row: dict[str, object]) -> None:
+    """Append a row, under the columns that the log has; others are an error, missing ones are left empty."""
+    columns = list(row)
+    if log.exists():
+        with log.open(newline="", encoding="utf-8") as stream:
+            columns = next(csv.reader(stream))
     is_new = not log.exists()
     with log.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, row)
+        writer = csv.DictWriter(stream, columns)
         if is_new:
             writer.writeheader()
         writer.writerow(row)
-
-
-def best_device() -> str:
-    """Return the GPU where there is one."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-folder_option = click.option(
-    "--folder",
-    type=click.Path(exists=True, path_type=Path),
-    default=Path("var/training"),
-    show_default=True,
-    help="Where the examples are, and where checkpoints and a teacher's scores go.",
-)
 
 
 @click.command()
 @click.argument("stage", type=click.Choice(list(STAGES)))
 @click.option("--steps", type=click.IntRange(min=1), required=True, help="Of this stage.")
 @folder_option
-@click.option("--rate", default=1.2e-4, show_default=True, help="Highest learning rate.")
-@click.option("--hard-from", type=int, help="Step after which weak questions count their best span alone.")
+@click.option("--rate", type=float, required=True, help="Highest learning rate.")
+@click.option("--batch-tokens", default=16384, show_default=True, help="Of one step, padding included.")
 @click.option("--seed", default=SEED, show_default=True, help="Of the order, and of what is drawn.")
-@click.option("--dropout", default=0.0, show_default=True, help="Of hidden states.")
 @click.option(
     "--encoder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=embedded_folder,
     help="The model to start from; the one that ships unless given.",
-)
-@click.option(
-    "--frozen",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Lower layers that are left as they are, and then the embeddings with them.",
 )
 @click.option("--dev-limit", default=800, show_default=True, help="Questions for the dev scores.")
 def main(
@@ -310,30 +323,27 @@ def main(
     steps: int,
     folder: Path,
     rate: float,
-    hard_from: int | None,
+    batch_tokens: int,
     seed: int,
-    dropout: float,
     encoder: Path,
-    frozen: int,
     dev_limit: int,
 ) -> None:
     """Train a STAGE, on a GPU where there is one."""
     torch.manual_seed(seed)
-    trainer = Trainer(SpanModel(encoder, dropout=dropout, n_frozen=frozen), best_device(), peak=rate)
+    trainer = Trainer(SpanModel(encoder), best_device(), peak=rate)
     trainer.set_out(folder, stage)
-    groups = tokenize_all(list(read_examples(folder / f"{STAGES[stage].examples}.jsonl")), encoder, seed)
+    groups = tokenize_all(read_all(folder, STAGES[stage].examples), encoder, seed)
     if STAGES[stage].is_taught:
         groups = list(taught_groups(groups, folder))
     dev = list(read_examples(folder / "dev.jsonl"))
     recorder = Recorder(trainer, stage, folder, random.Random(1).sample(dev, min(dev_limit, len(dev))), encoder)
     with Progress() as progress:
         task = progress.add_task(stage, total=steps, completed=trainer.step)
-        for numbers in make_plan(groups, steps, seed)[trainer.step :]:
-            is_hard = hard_from is not None and trainer.step > hard_from
+        plan = make_plan(groups, steps, seed, max_tokens=batch_tokens)[trainer.step :]
+        for batch in loaded(plan, lambda numbers: collate([groups[number] for number in numbers])):
             rate_now = learning_rate(STAGES[stage], trainer.step, steps, peak=rate)
-            found = trainer.train(collate([groups[n] for n in numbers], is_hard=is_hard), rate_now)
-            progress.update(task, completed=trainer.step, description=f"{stage} {found[0]:.3f} {found[1]:.3f}")
-            recorder.note(found, rate_now)
+            recorder.note(trainer.train(batch.to(trainer.device), rate_now), rate_now)
+            progress.update(task, completed=trainer.step)
     recorder.keep()
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,11 +23,10 @@ class Batch:
         ids, token_types, mask: (rows, length).
         is_text: (rows, length), the tokens that an answer may have.
         question: (rows,), the number of the question that a row is read for.
-        has_answer: (rows,), 1 where the row's passage answers its question, else 0.
+        has_answer: (rows,), how likely the row's passage answers its question, in [0, 1].
         gold: (n, 4), row, first token, tokens after it and question of each right span.
         is_weak: (n_questions,), whose right spans hold the answer somewhere.
         n_questions: Of all, those without gold included.
-        is_hard: Weak questions count their best span alone.
         taught: A teacher's start and end scores, (rows, length), and null scores, (rows,).
     """
 
@@ -39,31 +39,33 @@ class Batch:
     gold: Tensor
     is_weak: Tensor
     n_questions: int
-    is_hard: bool = False
     taught: tuple[Tensor, Tensor, Tensor] | None = None
+
+    def to(self, device: str) -> Batch:
+        """Return it on a device."""
+        return Batch(*(_moved(getattr(self, field.name), device) for field in fields(self)))
+
+
+def _moved(value: Any, device: str) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_moved(some, device) for some in value)
+    return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
 
 
 class SpanModel(nn.Module):
     """An encoder with a start and an end score for each token, and a null score for the sequence."""
 
-    def __init__(self, folder: Path, *, dropout: float, n_frozen: int = 0) -> None:
-        """Start from the encoder in a folder.
-
-        Args:
-            n_frozen: Lower layers that are not trained, and whose gradients are not computed; where there are any,
-                the embeddings are not either.
-        """
+    def __init__(self, folder: Path) -> None:
+        """Start from the encoder in a folder; its word embeddings are not trained."""
         super().__init__()
-        # Dropout on attention keeps torch from its fast kernels; "eager" is the faster of the others here.
-        config = AutoConfig.from_pretrained(
-            str(folder), attention_probs_dropout_prob=0.0, hidden_dropout_prob=dropout, attn_implementation="eager"
+        # Dropout on attention would keep torch from its fast kernels; on a CPU "eager" is the faster of the others.
+        config = AutoConfig.from_pretrained(str(folder), attention_probs_dropout_prob=0.0, hidden_dropout_prob=0.0)
+        attention = "sdpa" if torch.cuda.is_available() and config.model_type == "bert" else "eager"
+        self.bert = AutoModel.from_pretrained(
+            str(folder), config=config, attn_implementation=attention, add_pooling_layer=False
         )
-        self.bert = AutoModel.from_pretrained(str(folder), config=config, add_pooling_layer=False)
         self._has_token_types = hasattr(config, "type_vocab_size")
         self.bert.embeddings.word_embeddings.requires_grad_(False)
-        if n_frozen:
-            self.bert.requires_grad_(False)
-            self.bert.encoder.layer[n_frozen:].requires_grad_(True)
         self.qa_outputs = nn.Linear(config.hidden_size, 2)
         self.null_outputs = nn.Linear(config.hidden_size, 1)
         for head in (self.qa_outputs, self.null_outputs):
@@ -93,13 +95,11 @@ def span_scores(start: Tensor, end: Tensor, is_text: Tensor, max_tokens: int = M
 def losses(start: Tensor, end: Tensor, null: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     """Return the loss of finding the span and that of telling whether there is one, means over the batch.
 
-    Finding: one softmax over all spans of all passages of a question; minus the log of what the right
-    ones have of it together (or, for weak questions that are hard, the best of them). Telling: for each
-    passage, logistic loss of log-sum-exp over its spans against its null score. Where there is a teacher,
-    half of either is how far the model is from it.
+    Finding: one softmax over all spans of all passages of a question; minus the log of what the right ones have of it
+    together. Telling: for each passage, logistic loss of log-sum-exp over its spans against its null score. Where
+    there is a teacher, half of either is how far the model is from it.
 
     Source: Clark and Gardner 2018, https://arxiv.org/abs/1710.10723, section 3 ("shared-norm");
-        Min et al. 2019, https://arxiv.org/abs/1909.04849, for the hard choice among weak spans;
         Hinton, Vinyals and Dean 2015, https://arxiv.org/abs/1503.02531, for the teacher.
     """
     scores = span_scores(start, end, batch.is_text)
@@ -119,12 +119,9 @@ def losses(start: Tensor, end: Tensor, null: Tensor, batch: Batch) -> tuple[Tens
 def _of_right_spans(scores: Tensor, of_question: Tensor, batch: Batch) -> Tensor:
     """Return minus the log of the share of the right spans, as a mean over all questions."""
     rows, first, after, question = batch.gold.T
-    right = scores[rows, first, after]
-    if batch.is_hard:
-        best = torch.full((batch.n_questions,), -torch.inf).scatter_reduce(0, question, right.detach(), "amax")
-        right = right.masked_fill(batch.is_weak[question] & (right.detach() < best[question]), -torch.inf)
-    of_gold = _logsumexp_by(right, question, batch.n_questions)
-    return (of_question - of_gold)[_has_gold(batch)].sum() / batch.n_questions
+    of_gold = _logsumexp_by(scores[rows, first, after], question, batch.n_questions)
+    # Not by indexing: how many there are is not known before a GPU has counted them.
+    return torch.where(_has_gold(batch), of_question - of_gold, 0.0).sum() / batch.n_questions
 
 
 def _of_taught_spans(scores: Tensor, of_question: Tensor, taught: Tensor, batch: Batch) -> Tensor:
@@ -149,14 +146,15 @@ def _of_taught_spans(scores: Tensor, of_question: Tensor, taught: Tensor, batch:
 
 def _has_gold(batch: Batch) -> Tensor:
     """Return which questions have a right span, (n_questions,)."""
-    return torch.zeros(batch.n_questions, dtype=torch.bool).index_fill(0, batch.gold[:, 3], value=True)
+    none = torch.zeros(batch.n_questions, dtype=torch.bool, device=batch.gold.device)
+    return none.index_fill(0, batch.gold[:, 3], value=True)
 
 
 def _logsumexp_by(values: Tensor, group: Tensor, n_groups: int) -> Tensor:
     """Return log-sum-exp of the values of each group, (n_groups,)."""
-    peak = torch.full((n_groups,), -torch.inf, dtype=values.dtype).scatter_reduce(0, group, values.detach(), "amax")
+    peak = values.new_full((n_groups,), -torch.inf).scatter_reduce(0, group, values.detach(), "amax")
     peak = peak.masked_fill(peak == -torch.inf, 0)
-    total = torch.zeros(n_groups, dtype=values.dtype).index_add(0, group, torch.exp(values - peak[group]))
+    total = values.new_zeros(n_groups).index_add(0, group, torch.exp(values - peak[group]))
     return torch.log(total.clamp_min(1e-30)) + peak
 
 

@@ -32,7 +32,9 @@ def main(log: Path, output: Path) -> None:
         (scores, ("new_wiki_f1", "squad2_f1", "squad2_em", "squad2_auroc")),
     ):
         for name in names:
-            axes.plot(steps, [float(row[name]) for row in rows], marker="o", label=name.replace("_", " "))
+            # Not every row has everything: dev scores take time.
+            told = [(step, float(row[name])) for step, row in zip(steps, rows, strict=True) if row[name]]
+            axes.plot(*zip(*told, strict=True), marker="o", label=name.replace("_", " "))
         for begin in begins.values():
             axes.axvline(begin, color="grey", linewidth=0.8, linestyle=":")
         axes.set_xlabel("step (dotted: a stage begins)")

@@ -2,8 +2,8 @@
 
     python -m training.prepare DATA [--output var/training]
 
-Reads the data sets below DATA and writes the examples of each stage, `broad.jsonl`, `focus.jsonl`, `teacher.jsonl` and
-`student.jsonl`, those to tune on, `dev.jsonl`, and `summary.json`. What is what:
+Reads the data sets below DATA and writes `examples.jsonl` and `written.jsonl` to train on, `dev.jsonl` to tune on, what
+`training.writer` learns from and writes on, `asked.jsonl` and `passages.jsonl`, and `summary.json`. What is what:
 
 - squadshifts, policyqa, covidqa-open: questions with answer spans;
 - reqa-squad: questions with the sentence that holds the answer; the paragraph is found in squad1-articles;
@@ -11,9 +11,11 @@ Reads the data sets below DATA and writes the examples of each stage, `broad.jso
   other eight are for the report (`TEST_ARTICLES`) and are not opened here;
 - a wrong passage beside the right one, for half of the questions on Wikipedia and COVID papers: one that our
   own word index ranks among the first ten;
-- altered questions and passages without their answer's sentence (`training.unanswerable`).
+- altered questions and passages without their answer's sentence (`training.unanswerable`);
+- the paragraphs of squad1-articles, but for those of squad2-cs224n-dev's articles, to write questions on;
+- the questions that `training.writer` wrote on them and its verdicts, as they are kept (`training.kept`).
 
-Passages that share a long sentence with a test article are left out.
+Passages that share a long sentence with a dev or test article are left out.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
@@ -34,6 +36,7 @@ from index.sentences import sentence_spans
 from index.store.words import WordIndex
 from qa.evaluation.datasets import read_articles, title_of
 from training.examples import Example, TrainingPassage, write_examples
+from training.kept import KEPT, read_kept, with_verdicts, written
 from training.unanswerable import altered_question, without_answer
 
 TRAIN_ARTICLES = ("French_and_Indian_War", "Harvard_University", "Immune_system", "Packet_switching", "Steam_engine")
@@ -51,8 +54,8 @@ TEST_ARTICLES = (
 DEV_WIKI = ("Andes", "Ice_hockey", "Lipid", "Manhattan")
 _SEED = 20261124
 _LONG_SENTENCE = 60
-_SHARES = {"reddit": 0.2, "amazon": 0.2, "policyqa": 0.2, "covidqa": 0.2, "altered": 0.5}
-"""How much of these a larger model is shown, and asked about: it takes four times as long."""
+_LEAST_WRITTEN_ON = 200
+"""Characters."""
 
 
 def squad_examples(path: Path, source: str) -> Iterator[tuple[str, Example]]:
@@ -62,7 +65,11 @@ def squad_examples(path: Path, source: str) -> Iterator[tuple[str, Example]]:
         for paragraph in article["paragraphs"]:
             for qa in paragraph["qas"]:
                 spans = sorted({(a["answer_start"], a["answer_start"] + len(a["text"])) for a in qa["answers"]})
-                passage = TrainingPassage(paragraph["context"], title.replace("_", " "), tuple(spans))
+                traps = [
+                    (a["answer_start"], a["answer_start"] + len(a["text"])) for a in qa.get("plausible_answers", ())
+                ]
+                trap = min(traps, default=None, key=lambda trap: trap[1] - trap[0])
+                passage = TrainingPassage(paragraph["context"], title.replace("_", " "), tuple(spans), trap)
                 yield title, Example(qa["question"].strip(), (passage,), source)
 
 
@@ -98,7 +105,7 @@ class WrongPassages:
     _DEPTH = 10
 
     def __init__(self, passages: Iterable[TrainingPassage]) -> None:
-        self._passages = list({passage.text: replace(passage, spans=()) for passage in passages}.values())
+        self._passages = list({passage.text: replace(passage, spans=(), trap=None) for passage in passages}.values())
         self._index = WordIndex(
             Passage(number, f"{number}.md", some.context, "text/markdown", Span(0, len(some.text)), some.text, "")
             for number, some in enumerate(self._passages, start=1)
@@ -118,44 +125,23 @@ class WrongPassages:
         return rng.choice(wrong) if wrong else None
 
 
-def unanswerable_examples(examples: Sequence[Example], rng: random.Random) -> Iterator[Example]:
-    """Yield an altered question for four of ten examples where there is one, and a bereft passage for two of ten."""
-    for example in examples:
-        passage = example.passages[0]
-        if not passage.spans:
-            continue
-        chance = rng.random()
-        if chance < 0.4:
-            answers = [] if example.is_weak else [passage.text[start:end] for start, end in passage.spans]
-            question = altered_question(example.question, passage.text, answers, rng)
-            if question is not None:
-                yield Example(question, (replace(passage, spans=()),), f"{example.source}/altered")
-        elif chance < 0.6:
-            text = without_answer(passage.text, passage.spans)
-            if text is not None:
-                yield Example(example.question, (replace(passage, text=text, spans=()),), f"{example.source}/bereft")
-
-
-def focused(
+def all_examples(
     on_wikipedia: Sequence[Example],
     made_by_people: Sequence[Example],
     elsewhere: Sequence[Example],
     pool: WrongPassages,
-    *,
-    seed: int,
-    weak_share: float = 0.5,
+    rng: random.Random,
 ) -> list[Example]:
-    """Return the examples of the second stage: is there an answer, when the passage is made to look like it?
+    """Return what to train on: is there an answer, when the passage is made to look like it?
 
-    The questions on Wikipedia whose span is known, a share of those whose sentence is known, half of all with a
-    wrong passage; an altered question or a bereft passage beside each of them where there is a way; those that
-    people made unanswerable, three times in all; and six of ten of the others, so that nothing is forgotten.
+    The questions whose span or sentence is known, half of those on Wikipedia with a wrong passage; an altered
+    question or a bereft passage beside each of these where there is a way; and those of SQuAD 2.0, the only ones that
+    people made to mislead, three times in all.
     """
-    rng = random.Random(seed + 1)
-    chosen: list[Example] = rng.sample(elsewhere, len(elsewhere) * 6 // 10)
+    chosen: list[Example] = [*elsewhere]
     for example in on_wikipedia:
         passage = example.passages[0]
-        if not passage.spans or (example.is_weak and rng.random() < 1 - weak_share):
+        if not passage.spans:
             continue
         wrong = pool.for_question(example, rng) if rng.random() < 0.5 else None
         chosen.append(replace(example, passages=(passage, wrong)) if wrong else example)
@@ -170,11 +156,6 @@ def focused(
     chosen += [e for e in made_by_people for _ in range(2 if e.passages[0].spans else 3)]
     rng.shuffle(chosen)
     return chosen
-
-
-def thinned(examples: Sequence[Example], shares: Mapping[str, float], rng: random.Random) -> list[Example]:
-    """Return a share of the examples of some sources, as in {"altered": 0.5}, and all of the others."""
-    return [e for e in examples if rng.random() < min(shares.get(part, 1.0) for part in e.source.split("/"))]
 
 
 def long_sentences(paragraphs: Iterable[str]) -> set[str]:
@@ -219,51 +200,40 @@ def main(data: Path, *, output: Path, seed: int) -> None:
         for name in ("squadshifts/reddit_v1.0.json", "squadshifts/amazon_reviews_v1.0.json", "policyqa/dev.json")
         for _, e in squad_examples(data / name, Path(name).stem.split("_")[0].replace("dev", "policyqa"))
     ]
-    pools = {
-        "wiki": WrongPassages(
-            [
-                *(TrainingPassage(text, title) for title, some in articles.items() for text in some if len(text) > 100),
-                *(e.passages[0] for e in on_wikipedia),
-            ]
-        ),
-        "covid": WrongPassages(e.passages[0] for e in covid),
-    }
-    train: list[Example] = [*elsewhere]
-    for pool, examples in (("wiki", on_wikipedia), ("covid", covid)):
-        for example in track(examples, f"Wrong passages ({pool})"):
-            wrong = pools[pool].for_question(example, rng) if example.passages[0].spans and rng.random() < 0.5 else None
-            train.append(replace(example, passages=(*example.passages, wrong)) if wrong else example)
-    train += unanswerable_examples([*on_wikipedia, *covid], rng)
-    train += unanswerable_examples(rng.sample(elsewhere, len(elsewhere) // 5), rng)
-    # The only questions that people made unanswerable: seen three times.
-    train += [e for e in squad2_train for _ in range(2)]
-    n_before = len(train)
+    written_on = [
+        TrainingPassage(text, title)
+        for title, some in articles.items()
+        for text in some
+        if len(text) >= _LEAST_WRITTEN_ON and not forbidden & long_sentences([text])
+    ]
+    rng.shuffle(written_on)
+    pool = WrongPassages([*written_on, *(e.passages[0] for e in (*on_wikipedia, *covid))])
+    with_forbidden = all_examples([*on_wikipedia, *covid], squad2_train, elsewhere, pool, rng)
 
     def is_unseen(example: Example) -> bool:
         return not any(forbidden & long_sentences([passage.text]) for passage in example.passages)
 
-    train = [e for e in train if is_unseen(e)]
-    rng.shuffle(train)
-
-    def focus_of(seed: int, weak_share: float) -> list[Example]:
-        found = focused(
-            [*on_wikipedia, *covid], squad2_train, elsewhere, pools["wiki"], seed=seed, weak_share=weak_share
-        )
-        return [e for e in found if is_unseen(e)]
-
-    focus = focus_of(seed, 0.5)
+    kept = read_kept(KEPT)
+    examples = with_verdicts([e for e in track(with_forbidden, "Overlaps") if is_unseen(e)], kept)
     made = {
-        "broad": train,
-        "focus": focus,
-        "teacher": thinned(focus, _SHARES, random.Random(seed + 2)),
-        "student": thinned(focus_of(seed + 3, 1.0), _SHARES, random.Random(seed + 4)),
+        "examples": examples,
+        "written": written(written_on, kept),
+        "asked": [e for e in on_wikipedia if not e.is_weak and is_unseen(e)],
+        "passages": [Example("", (passage,), "squad1") for passage in written_on],
         "dev": dev,
     }
     output.mkdir(parents=True, exist_ok=True)
-    for name, examples in made.items():
-        write_examples(examples, output / f"{name}.jsonl")
-    counts = {name: dict(sorted(Counter(e.source for e in examples).items())) for name, examples in made.items()}
-    summary = {**counts, "n_left_out_as_overlapping": n_before - len(train)}
+    for name, some in made.items():
+        write_examples(some, output / f"{name}.jsonl")
+    counts = {name: dict(sorted(Counter(e.source for e in some).items())) for name, some in made.items()}
+    n_judged = sum(example.passages[0].answered is not None for example in (*examples, *made["written"]))
+    summary = {
+        **counts,
+        "n_left_out_as_overlapping": len(with_forbidden) - len(examples),
+        "n_kept": len(kept),
+        # Fewer than are kept where what was altered, or a paragraph, is not the one that was judged.
+        "n_kept_and_found": n_judged,
+    }
     (output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     click.echo(json.dumps(summary, indent=2))
 

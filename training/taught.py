@@ -1,4 +1,4 @@
-"""A teacher's scores on disk, beside the examples that they are about: five hundred questions a file."""
+"""A teacher's scores on disk, beside the examples that they are about, some thousand questions a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from qa.span_reader import TokenScores
 from training.batches import Group
 
-_FILE_QUESTIONS = 500
+_FILE_QUESTIONS = 5000
 
 
 def parts_of(groups: Sequence[Group], folder: Path) -> list[tuple[Path, Sequence[Group]]]:

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -54,7 +55,15 @@ def test_an_answer_too_long_to_be_learnt_still_counts_as_one(maker):
 
 def test_a_wrong_passage_has_no_gold(maker):
     group = tokenize(example("1890", wrong=["Other text."]), maker, random.Random(1))
-    assert [row.has_answer for row in group.rows] == [True, False]
+    assert [row.has_answer for row in group.rows] == [1.0, 0.0]
+
+
+def test_what_a_model_judged_is_how_likely_a_passage_answers(maker):
+    some = example("1890")
+    judged = replace(some, passages=(replace(some.passages[0], answered=0.3),))
+    (row,) = tokenize(judged, maker, random.Random(1)).rows
+    assert row.has_answer == 0.3
+    assert len(row.gold)
 
 
 def test_every_example_is_in_one_batch_and_none_is_too_large(maker):
@@ -70,7 +79,7 @@ def test_a_batch_points_at_the_gold_tokens_of_each_question(maker):
         tokenize(example("1890", wrong=["No."]), maker, random.Random(1)),
         tokenize(example("red"), maker, random.Random(2)),
     ]
-    batch = collate(groups, is_hard=True)
+    batch = collate(groups)
     assert batch.question.tolist() == [0, 0, 1]
     assert batch.has_answer.tolist() == [1.0, 0.0, 1.0]
     for row, first, after, question in batch.gold.tolist():
@@ -80,6 +89,7 @@ def test_a_batch_points_at_the_gold_tokens_of_each_question(maker):
 
 
 def test_examples_are_read_as_they_were_written(tmp_path):
-    examples = [example("1890", wrong=["Ünï 😀."]), example(is_weak=True)]
+    judged = Example("Who?", (TrainingPassage(TEXT, trap=(0, 3), answered=0.25),), "squad1/trap")
+    examples = [example("1890", wrong=["Ünï 😀."]), example(is_weak=True), judged]
     write_examples(examples, tmp_path / "x.jsonl")
     assert list(read_examples(tmp_path / "x.jsonl")) == examples

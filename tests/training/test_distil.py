@@ -139,14 +139,14 @@ def test_what_a_teacher_thinks_comes_back_with_its_rows(groups, tmp_path, monkey
 def test_a_batch_has_the_teachers_scores_where_its_text_is(groups, tmp_path):
     expected = written(groups, tmp_path)
     found = list(taught_groups(groups, tmp_path))[:2]
-    scores = collate(found, is_hard=False).taught
+    scores = collate(found).taught
     assert scores is not None
     start, end, null = scores
     row = found[1].rows[0]
     assert np.allclose(start[2, row.pair.text], expected[1][0].start, atol=2e-3)
     assert np.allclose(end[2, row.pair.text], expected[1][0].end, atol=2e-3)
     assert float(null[2]) == pytest.approx(expected[1][0].null)
-    assert collate(groups[:2], is_hard=False).taught is None
+    assert collate(groups[:2]).taught is None
 
 
 def test_scores_of_other_examples_are_refused(groups, tmp_path):

@@ -3,18 +3,21 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import load_file
 
 from qa.readers import embedded_folder
 from tests.tiny import CONFIG, write_bert
-from training import average, distil, finetune
+from training import average, distil, export, finetune
 from training.examples import Example, TrainingPassage, write_examples
 from training.model import SpanModel
 
 N_STEPS = 6
+SMALL = ("--batch-tokens", 300)
 
 
 def example(number, *, is_answerable=True):
@@ -36,11 +39,10 @@ def encoder(tmp_path_factory):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(finetune, "_BATCH_TOKENS", 300)
+def folder(tmp_path):
     examples = [example(number, is_answerable=number % 3 > 0) for number in range(30)]
-    for name in ("broad", "teacher", "student"):
-        write_examples(examples, tmp_path / f"{name}.jsonl")
+    write_examples(examples[:20], tmp_path / "examples.jsonl")
+    write_examples([replace(e, source="squad1/written") for e in examples[20:]], tmp_path / "written.jsonl")
     write_examples(examples[:6], tmp_path / "dev.jsonl")
     return tmp_path
 
@@ -51,7 +53,7 @@ def run(command, *arguments):
 
 
 def train(stage, folder, encoder, *more):
-    run(finetune, stage, "--steps", N_STEPS, "--folder", folder, "--encoder", encoder, "--rate", 1e-3, *more)
+    run(finetune, stage, "--steps", N_STEPS, "--folder", folder, "--encoder", encoder, "--rate", 1e-3, *SMALL, *more)
     return torch.load(folder / f"{stage}.pt", weights_only=True)
 
 
@@ -64,7 +66,7 @@ def test_a_training_that_is_cut_short_goes_on_to_the_same_weights(folder, encode
     other = tmp_path_factory.mktemp("whole")
     for path in folder.iterdir():
         shutil.copyfile(path, other / path.name)
-    whole = train("broad", other, encoder)
+    whole = train("first", other, encoder)
 
     class CutShort(Exception):
         pass
@@ -78,29 +80,48 @@ def test_a_training_that_is_cut_short_goes_on_to_the_same_weights(folder, encode
         patched.setattr(finetune, "_CHECKPOINT_EVERY_S", 0)
         patched.setattr(finetune.Trainer, "train", step)
         with pytest.raises(CutShort):
-            train("broad", folder, encoder)
-    resumed = train("broad", folder, encoder)
+            train("first", folder, encoder)
+    resumed = train("first", folder, encoder)
     assert resumed["step"] == whole["step"] == N_STEPS
     for name, tensor in whole["model"].items():
         assert torch.equal(tensor, resumed["model"][name]), name
     assert [row["step"] for row in rows_of(folder)] == ["1", "2", "3", "4", "6"]
     # Done already: nothing is trained, nothing is written.
-    assert train("broad", folder, encoder)["step"] == N_STEPS
+    assert train("first", folder, encoder)["step"] == N_STEPS
     assert len(rows_of(folder)) == 5
 
 
-def test_frozen_layers_stay_as_they_are_and_the_others_do_not(folder, encoder):
-    trained = train("teacher", folder, encoder, "--frozen", 1)["model"]
-    start = SpanModel(encoder, dropout=0.0).state_dict()
+def test_word_embeddings_stay_as_they_are_and_the_rest_does_not(folder, encoder):
+    trained = train("first", folder, encoder)["model"]
+    start = SpanModel(encoder).state_dict()
     changed = {name for name, tensor in trained.items() if not torch.equal(tensor, start[name])}
-    assert not any("embeddings" in name or "layer.0." in name for name in changed)
+    assert "bert.embeddings.word_embeddings.weight" not in changed
+    assert any("layer.0." in name for name in changed)
     assert any("layer.1." in name for name in changed)
 
 
-def test_a_student_learns_from_a_teacher_on_from_the_mean_of_others(folder, encoder):
-    train("broad", folder, encoder)
-    run(average, folder / "broad.pt", "--output", folder / "average.pt")
+def test_a_row_goes_under_the_columns_of_the_log(tmp_path):
+    finetune._append(tmp_path / "log.csv", {"step": 1, "f1": 0.5, "auroc": 0.6})
+    finetune._append(tmp_path / "log.csv", {"f1": 0.7, "step": 2})
+    assert rows_of(tmp_path) == [{"step": "1", "f1": "0.5", "auroc": "0.6"}, {"step": "2", "f1": "0.7", "auroc": ""}]
+
+
+def test_a_student_learns_from_a_teacher_and_its_mean_with_another_is_exported(folder, encoder, tmp_path_factory):
+    train("first", folder, encoder)
     train("teacher", folder, encoder)
     run(distil, "--encoder", encoder, "--teacher", folder / "teacher.pt", "--folder", folder)
     assert train("student", folder, encoder)["step"] == N_STEPS
-    assert {row["stage"] for row in rows_of(folder)} == {"broad", "teacher", "student"}
+    run(average, folder / "student.pt", folder / "first.pt", "--output", folder / "average.pt")
+    output = tmp_path_factory.mktemp("reader")
+    run(export, "--checkpoint", folder / "average.pt", "--output", output)
+    mean = torch.load(folder / "average.pt", weights_only=True)["model"]
+    assert load_file(output / "model.safetensors").keys() == mean.keys()
+    assert [row["stage"] for row in rows_of(folder)] == ["first", "teacher", "student"]
+
+
+def test_examples_are_tokenized_alike_whether_by_one_process_or_by_several(encoder):
+    examples = [example(number) for number in range(2100)]
+    groups = finetune.tokenize_all(examples, encoder, 1)
+    assert len(groups) == 2100
+    first = finetune.tokenize_all(examples[:2000], encoder, 1)
+    assert [group.rows[0].pair.ids for group in groups[:2000]] == [group.rows[0].pair.ids for group in first]

@@ -1,8 +1,9 @@
+import json
 import random
 from dataclasses import replace
 
 from training.examples import Example, TrainingPassage
-from training.prepare import WrongPassages, focused, thinned
+from training.prepare import WrongPassages, all_examples, squad_examples
 
 
 def example(number, *, is_weak=False):
@@ -16,9 +17,9 @@ KNOWN = [example(number) for number in range(40)]
 WEAK = [example(number, is_weak=True) for number in range(40, 80)]
 
 
-def made(**more):
+def made(seed=1):
     pool = WrongPassages(some.passages[0] for some in (*KNOWN, *WEAK))
-    return focused([*KNOWN, *WEAK], [], [], pool, **{"seed": 1, **more})
+    return all_examples([*KNOWN, *WEAK], [], [], pool, random.Random(seed))
 
 
 def questions(examples):
@@ -27,21 +28,21 @@ def questions(examples):
 
 def test_the_same_seed_makes_the_same_examples_and_another_makes_others():
     assert made() == made()
-    assert made() != made(seed=2)
+    assert made() != made(2)
 
 
-def test_questions_whose_span_is_known_are_all_there_and_of_the_weak_ones_a_share():
-    known, weak = questions(KNOWN), questions(WEAK)
-    for share, least, most in ((0.0, 0, 0), (0.5, 10, 30), (1.0, 40, 40)):
-        found = questions(made(weak_share=share))
-        assert known <= found
-        assert least <= len(found & weak) <= most
+def test_all_questions_are_there_and_beside_them_some_that_the_passage_does_not_answer():
+    found = made()
+    assert questions(found) == questions(KNOWN) | questions(WEAK)
+    assert {some.source for some in found if not some.passages[0].spans} <= {"wiki/altered", "wiki/bereft"}
+    assert sum(not some.passages[0].spans for some in found) == 80
 
 
 def test_what_people_made_unanswerable_is_there_three_times_and_what_they_could_answer_twice_more():
     unanswerable = replace(example(1), question="Who?", passages=(TrainingPassage("Nobody."),), source="people")
     answerable = replace(example(2), question="Which?", source="people")
-    found = focused([], [unanswerable, answerable], [], WrongPassages([TrainingPassage("Nobody.")]), seed=1)
+    pool = WrongPassages([TrainingPassage("Nobody.")])
+    found = all_examples([], [unanswerable, answerable], [], pool, random.Random(1))
     assert sorted(some.question for some in found) == ["Which?"] * 2 + ["Who?"] * 3
 
 
@@ -53,9 +54,15 @@ def test_a_wrong_passage_does_not_hold_the_answer():
             assert some.passages[0].text[start:end] not in wrong.text
 
 
-def test_sources_are_thinned_by_the_least_share_of_their_parts():
-    examples = [replace(example(1), source=source) for source in ("wiki", "wiki/altered", "reddit/altered") * 200]
-    found = [some.source for some in thinned(examples, {"altered": 0.5, "reddit": 0.1}, random.Random(1))]
-    assert found.count("wiki") == 200
-    assert 70 < found.count("wiki/altered") < 130
-    assert 5 < found.count("reddit/altered") < 40
+def test_a_question_without_an_answer_has_what_looks_like_one(tmp_path):
+    def qa(question, answers, **more):
+        return {"question": question, "answers": [{"answer_start": s, "text": t} for s, t in answers], **more}
+
+    plausible = [{"answer_start": 0, "text": "Nobody knows"}, {"answer_start": 0, "text": "Nobody"}]
+    qas = [qa("Who? ", [(0, "Nobody")]), qa("Which?", [], plausible_answers=plausible)]
+    stored = {"data": [{"title": "A_B", "paragraphs": [{"context": "Nobody knows.", "qas": qas}]}]}
+    (tmp_path / "x.json").write_text(json.dumps(stored), encoding="utf-8")
+    (_, first), (title, second) = squad_examples(tmp_path / "x.json", "squad2")
+    assert title == "A_B"
+    assert first == Example("Who?", (TrainingPassage("Nobody knows.", "A B", ((0, 6),)),), "squad2")
+    assert second == Example("Which?", (TrainingPassage("Nobody knows.", "A B", trap=(0, 6)),), "squad2")
