@@ -5,7 +5,7 @@ import pytest
 
 from qa.pairs import PairMaker
 from qa.readers import embedded_folder
-from training.batches import batches, collate, tokenize
+from training.batches import batches, collate, packed, tokenize
 from training.examples import Example, TrainingPassage, read_examples, write_examples
 
 TEXT = "The bridge opened in 1890. It was painted red in 1891."
@@ -72,6 +72,16 @@ def test_every_example_is_in_one_batch_and_none_is_too_large(maker):
     assert sorted(number for batch in made for number in batch) == list(range(60))
     assert all(len(batch) * max(groups[i].length for i in batch) <= 400 for batch in made)
     assert made == batches(groups, max_tokens=400, seed=1) != batches(groups, max_tokens=400, seed=2)
+
+
+def test_batches_in_a_given_order_hold_no_more_than_they_may():
+    sizes = [5, 1, 9, 3, 3, 3]
+    found = list(packed(sizes, [1, 3, 4, 5, 0, 2], max_tokens=9))
+    assert found == [[1, 3, 4], [5], [0], [2]]
+
+
+def test_batches_count_the_sequences_of_each():
+    assert list(packed([4, 4, 4], [0, 1, 2], max_tokens=12, n_rows=[1, 2, 1])) == [[0, 1], [2]]
 
 
 def test_a_batch_points_at_the_gold_tokens_of_each_question(maker):

@@ -5,90 +5,19 @@ import random
 import pytest
 import torch
 from click.testing import CliRunner
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from training import writer
-from training.batches import packed
 from training.examples import Example, TrainingPassage, read_examples, write_examples
-from training.trees import Branch, forest
-from training.writer import completions, judged, lessons, load, said_scores, verdicts, written_example
+from training.trees import Branch
+from training.writer import completions, judged, lessons, load, verdicts, written_example
 
 TEXT = "The bridge opened in 1890. It was painted red in 1891, and in 1890 green."
 PASSAGE = TrainingPassage(TEXT, "Bridges", ((21, 25),))
 BRANCHES = [Branch("Answer:", " 1890\nQuestion: When?"), Branch("Q: When?", " Yes", is_verdict=True)]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A model over bytes, as most of today's language models have them at the bottom of their vocabulary."""
-    folder = tmp_path_factory.mktemp("language-model")
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={c: n for n, c in enumerate([*alphabet, "<end>"])}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>").save_pretrained(folder)
-    torch.manual_seed(0)
-    config = Qwen2Config(
-        vocab_size=len(alphabet) + 1,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        tie_word_embeddings=True,
-    )
-    model = Qwen2ForCausalLM(config)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(8.0)  # large enough that attention prefers some tokens to others
-    model.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def loaded(folder):
-    return load(folder, "cpu", torch.float32)
-
-
-def test_what_looks_like_a_special_token_is_text(loaded):
-    _, maker = loaded
-    assert maker.end not in maker.ids("a <end> b")
-    assert maker.text(maker.ids("a <end> b")) == "a <end> b"
-
-
-def test_stems_are_filled_up_in_front(loaded):
-    _, maker = loaded
-    stem = maker.stem("Bridges", TEXT)
-    assert len(stem) % 16 == 0
-    assert maker.text(stem) == f"Bridges\n\n{TEXT}\n\n"
-
-
-def test_each_branch_is_said_as_if_it_stood_alone(loaded):
-    model, maker = loaded
-    together = forest([maker.tree("Bridges", TEXT, BRANCHES), maker.tree("", TEXT[:30], BRANCHES[:1])])
-    alone = [
-        forest([maker.tree("Bridges", TEXT, BRANCHES[:1])]),
-        forest([maker.tree("Bridges", TEXT, BRANCHES[1:])]),
-        forest([maker.tree("", TEXT[:30], BRANCHES[:1])]),
-    ]
-    with torch.no_grad():
-        expected = torch.cat([said_scores(model, some) for some in alone])
-        assert torch.allclose(said_scores(model, together), expected, atol=1e-4)
-        # And so does a model that is asked in the usual way, one token after the other.
-        tree = maker.tree("Bridges", TEXT, BRANCHES[:1])
-        given, said = tree.branches[0]
-        usual = model(torch.tensor([[*tree.stem, *given, *said]])).logits[0, -len(said) - 1 : -1]
-        assert torch.allclose(expected[: len(said)], usual, atol=1e-4)
-    assert together.is_verdict.tolist() == [
-        *[False] * len(said),
-        True,
-        *[False] * len(said),
-    ]
-
-
-def test_continuations_are_those_of_the_likeliest_tokens(loaded, monkeypatch):
-    model, maker = loaded
+def test_continuations_are_those_of_the_likeliest_tokens(language_model, monkeypatch):
+    model, maker = language_model
     monkeypatch.setattr(writer, "_TOP_K", 1)
     stems = [maker.stem("", TEXT[:20]), maker.stem("", TEXT[1:21])]
     found = list(completions(model, maker, stems, "Answer:", n=2, device="cpu"))
@@ -148,16 +77,16 @@ def test_misleading_questions_are_lessons_twice():
     assert sum(one.said == "No" for one in found[0][1]) == 1
 
 
-def test_verdicts_come_back_in_the_order_of_the_questions(loaded, monkeypatch):
-    model, maker = loaded
+def test_verdicts_come_back_in_the_order_of_the_questions(language_model, monkeypatch):
+    model, maker = language_model
     asked = [("", TEXT[: 20 + n % 3], f"When was the {n}th?") for n in range(40)]
     together = verdicts(model, maker, asked, "cpu")
     monkeypatch.setattr(writer, "_JUDGED_TOKENS", 1)
     assert together == pytest.approx([verdicts(model, maker, [some], "cpu")[0] for some in asked], abs=1e-5)
 
 
-def test_machines_questions_are_judged_and_peoples_are_not(loaded, monkeypatch):
-    model, maker = loaded
+def test_machines_questions_are_judged_and_peoples_are_not(language_model, monkeypatch):
+    model, maker = language_model
     by_people = Example("When?", (PASSAGE,), "squad2")
     sources = ("squad2/altered", "squad1/written", "squad1/trap")
     made = [Example("When?", (PASSAGE,), source) for source in sources]
@@ -172,8 +101,8 @@ def test_machines_questions_are_judged_and_peoples_are_not(loaded, monkeypatch):
     assert [bool(some.passages[0].spans) for some in found] == [False, True, True, False]
 
 
-def test_a_step_that_overflows_is_left_out(folder, monkeypatch):
-    model, maker = load(folder, "cpu", torch.float32)
+def test_a_step_that_overflows_is_left_out(language_model_folder, monkeypatch):
+    model, maker = load(language_model_folder, "cpu", torch.float32)
     trees = [maker.tree("", TEXT, BRANCHES)]
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     monkeypatch.setattr(
@@ -183,13 +112,7 @@ def test_a_step_that_overflows_is_left_out(folder, monkeypatch):
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
-def test_batches_hold_no_more_than_they_may():
-    sizes = [5, 1, 9, 3, 3, 3]
-    found = list(packed(sizes, [1, 3, 4, 5, 0, 2], max_tokens=9))
-    assert found == [[1, 3, 4], [5], [0], [2]]
-
-
-def test_the_whole_way(folder, tmp_path):
+def test_the_whole_way(language_model_folder, tmp_path):
     asked = [
         Example(
             f"When did bridge {n} open?", (TrainingPassage(f"Bridge {n} opened in {1800 + n}.", "", ((19, 23),)),), "x"
@@ -206,9 +129,9 @@ def test_the_whole_way(folder, tmp_path):
         assert result.exit_code == 0, result.output
         return result.output
 
-    assert "AUROC on dev articles" in run("learn", "--model", folder, "--epochs", 1)
+    assert "AUROC on dev articles" in run("learn", "--model", language_model_folder, "--epochs", 1)
     learnt = load(tmp_path / "writer", "cpu", torch.float32)[0].state_dict()
-    before = load(folder, "cpu", torch.float32)[0].state_dict()
+    before = load(language_model_folder, "cpu", torch.float32)[0].state_dict()
     assert not all(torch.equal(learnt[name], tensor) for name, tensor in before.items())
     run("write", "--questions", 2, "--passages", 2)
     assert list(read_examples(tmp_path / "written.jsonl")) == []  # a model of this size writes nonsense
