@@ -103,13 +103,13 @@ def batches(groups: Sequence[Group], *, max_tokens: int, seed: int) -> list[list
     order = list(range(len(groups)))
     rng.shuffle(order)
     made: list[list[int]] = []
-    lengths = [group.length for group in groups]
+    lengths, n_rows = [group.length for group in groups], [len(group.rows) for group in groups]
     # About as many groups as a bucket of batches holds, were they all of the mean length.
-    mean = sum(length * len(group.rows) for length, group in zip(lengths, groups, strict=True)) / max(len(order), 1)
+    mean = sum(length * n for length, n in zip(lengths, n_rows, strict=True)) / max(len(order), 1)
     size = max(int(_BUCKET * max_tokens / max(mean, 1)), 1)
     for begin in range(0, len(order), size):
         bucket = sorted(order[begin : begin + size], key=lambda number: lengths[number])
-        made += packed(lengths, bucket, max_tokens=max_tokens, n_rows=[len(group.rows) for group in groups])
+        made += packed(lengths, bucket, max_tokens=max_tokens, n_rows=n_rows)
     rng.shuffle(made)
     return made
 

@@ -34,7 +34,7 @@ from qa.pairs import PairMaker
 from qa.span_reader import MAX_ANSWER_TOKENS, TokenScores
 from qa.spans import best_spans, log_total
 from training.batches import Group, batches, collate, tokenize
-from training.devices import best_device, folder_option, loaded
+from training.devices import autocast, best_device, folder_option, loaded
 from training.examples import Example, read_examples
 from training.model import Batch, SpanModel, losses, parameters_by_decay
 from training.taught import taught_groups
@@ -152,12 +152,11 @@ class Trainer:
         path.with_suffix(".part").replace(path)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint; of a mean of several there are the weights alone."""
+        """Go on from a checkpoint."""
         stored = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(stored["model"])
-        if "optimizer" in stored:
-            self.optimizer.load_state_dict(stored["optimizer"])
-        self.step = stored.get("step", 0)
+        self.optimizer.load_state_dict(stored["optimizer"])
+        self.step = stored["step"]
 
     def set_out(self, folder: Path, stage: str) -> None:
         """Go on with a stage where it stopped, or begin it where it is to begin."""
@@ -183,9 +182,7 @@ class Trainer:
 
 def scores(model: SpanModel, batch: Batch, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return start, end and null scores."""
-    # Processors without AVX-512 have to emulate bfloat16, at a hundredth of the speed.
-    is_fast = device != "cpu" or torch.backends.cpu.get_cpu_capability() not in {"DEFAULT", "AVX2"}
-    with torch.autocast(device, dtype=torch.bfloat16, enabled=is_fast):
+    with autocast(device):
         start, end, null = model(batch.ids, batch.token_types, batch.mask)
     return start, end, null
 

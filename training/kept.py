@@ -20,7 +20,6 @@ from training.examples import Example, TrainingPassage
 KEPT = Path(__file__).parent / "kept.csv.xz"
 
 _FIELDS = ("source", "passage", "question", "spans", "answered")
-_ALTERED = "/altered"
 
 
 def digest(text: str) -> str:
@@ -41,7 +40,7 @@ def write_kept(examples: Iterable[Example], path: Path) -> int:
 
 def _row(example: Example) -> dict[str, str]:
     passage = example.passages[0]
-    is_altered = example.source.endswith(_ALTERED)
+    is_altered = _is_altered(example.source)
     return {
         "source": example.source,
         "passage": digest(passage.text),
@@ -69,11 +68,11 @@ def read_kept(path: Path) -> list[dict[str, str]]:
 
 def with_verdicts(examples: Sequence[Example], kept: Sequence[Mapping[str, str]]) -> list[Example]:
     """Return the examples, the altered ones with how likely the passage answers where that is kept."""
-    verdicts = {(row["passage"], row["question"]): float(row["answered"]) for row in kept if _is_altered(row)}
+    verdicts = {(row["passage"], row["question"]): float(row["answered"]) for row in kept if _is_altered(row["source"])}
     found = []
     for example in examples:
         passage = example.passages[0]
-        if example.source.endswith(_ALTERED):
+        if _is_altered(example.source):
             answered = verdicts.get((digest(passage.text), digest(example.question)))
             found.append(replace(example, passages=(replace(passage, answered=answered),)))
         else:
@@ -86,7 +85,7 @@ def written(passages: Iterable[TrainingPassage], kept: Sequence[Mapping[str, str
     by_digest = {digest(passage.text): passage for passage in passages}
     found = []
     for row in kept:
-        if _is_altered(row) or row["passage"] not in by_digest:
+        if _is_altered(row["source"]) or row["passage"] not in by_digest:
             continue
         spans = tuple(
             (int(start), int(end)) for start, _, end in (some.partition("-") for some in row["spans"].split())
@@ -96,5 +95,5 @@ def written(passages: Iterable[TrainingPassage], kept: Sequence[Mapping[str, str
     return found
 
 
-def _is_altered(row: Mapping[str, str]) -> bool:
-    return row["source"].endswith(_ALTERED)
+def _is_altered(source: str) -> bool:
+    return source.endswith("/altered")

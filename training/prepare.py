@@ -23,9 +23,10 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import click
@@ -64,19 +65,22 @@ def squad_examples(path: Path, source: str) -> Iterator[tuple[str, Example]]:
         title = unquote(article["title"])
         for paragraph in article["paragraphs"]:
             for qa in paragraph["qas"]:
-                spans = sorted({(a["answer_start"], a["answer_start"] + len(a["text"])) for a in qa["answers"]})
-                traps = [
-                    (a["answer_start"], a["answer_start"] + len(a["text"])) for a in qa.get("plausible_answers", ())
-                ]
+                spans = sorted(set(_spans(qa["answers"])))
+                traps = _spans(qa.get("plausible_answers", ()))
                 trap = min(traps, default=None, key=lambda trap: trap[1] - trap[0])
                 passage = TrainingPassage(paragraph["context"], title.replace("_", " "), tuple(spans), trap)
                 yield title, Example(qa["question"].strip(), (passage,), source)
 
 
+def _spans(answers: Iterable[Mapping[str, Any]]) -> tuple[tuple[int, int], ...]:
+    """Return the [start, end) characters of answers as SQuAD has them."""
+    return tuple((a["answer_start"], a["answer_start"] + len(a["text"])) for a in answers)
+
+
 def covid_examples(path: Path) -> Iterator[Example]:
     """Yield the questions of an Open COVID-QA file."""
     for entry in json.loads(path.read_bytes())["data"]:
-        spans = tuple((a["answer_start"], a["answer_start"] + len(a["text"])) for a in entry["answers"])
+        spans = _spans(entry["answers"])
         passage = TrainingPassage(entry["context"], entry["title"], spans)
         yield Example(entry["question"].strip(), (passage,), "covidqa")
 

@@ -32,7 +32,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from qa.evaluation.measures import auroc
 from training.batches import packed
-from training.devices import best_device, folder_option, loaded
+from training.devices import autocast, best_device, folder_option, loaded
 from training.examples import Example, TrainingPassage, read_examples, write_examples
 from training.kept import KEPT, write_kept
 from training.trees import Branch, Forest, Tree, TreeMaker, forest
@@ -269,7 +269,7 @@ def learn(
     for step, batch in enumerate(plan):
         for group in optimizer.param_groups:
             group["lr"] = rate * min((step + 1) / n_rise, (len(plan) - step) / max(len(plan) - n_rise, 1))
-        with torch.autocast(device, dtype=torch.bfloat16):
+        with autocast(device):
             writing, judging = losses(model, forest([trees[number] for number in batch]).to(device))
         (writing + judging).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
         # A step that overflows is left out.
