@@ -13,8 +13,6 @@ from qa.confidence import Evidence
 from qa.reader import Reader, Reading, ScoredSpan
 
 MAX_ANSWERS = 3
-RETRIEVAL_WEIGHT = 2.0
-"""Of a passage's fused score beside the reader's scores, which are logits; docs/retrieval.md has the measurements."""
 _MARKS = ".,;:!?\"'“”‘’«»()[] "
 """At the ends of an answer they are no part of what it says. Others are: "C++" is not "C"."""
 
@@ -63,10 +61,10 @@ class Candidate:
 def find_candidates(question: str, hits: Sequence[Hit], reader: Reader) -> list[Candidate]:
     """Return what the reader finds in the hits, best first, however unlikely.
 
-    A span's score is the reader's, and its passage's fused score with a weight. Of spans of a document that
-    overlap, the best is taken. The same words at several places are one answer, which has the share of them all.
-    The best answer's confidence is the calibrated one. Another is as much less sure as its share is less, and no
-    surer than the better ones leave room for.
+    A span's score is the reader's plus its passage's fused score, which counts as a logit: docs/decisions/0014 has the
+    measurements. Of spans of a document that overlap, the best is taken. The same words at several places are one
+    answer, which has the share of them all. The best answer's confidence is the calibrated one. Another is as much
+    less sure as its share is less, and no surer than the better ones leave room for.
 
     Returns:
         At most `MAX_ANSWERS`; ties in the order of hits.
@@ -102,13 +100,11 @@ def _places(hits: Sequence[Hit], readings: Sequence[Reading]) -> list[Place]:
     found = [(scored, hit, reading) for hit, reading in zip(hits, readings, strict=True) for scored in reading.spans]
     if not found:
         return []
-    whole = float(
-        np.logaddexp.reduce([reading.total + _prior(hit) for hit, reading in zip(hits, readings, strict=True)])
-    )
-    found.sort(key=lambda item: (-item[0].score - _prior(item[1]), item[1].rank, item[0].span))
+    whole = float(np.logaddexp.reduce([reading.total + hit.score for hit, reading in zip(hits, readings, strict=True)]))
+    found.sort(key=lambda item: (-item[0].score - item[1].score, item[1].rank, item[0].span))
     places: list[Place] = []
     for scored, hit, reading in found:
-        share = exp(scored.score + _prior(hit) - whole)
+        share = exp(scored.score + hit.score - whole)
         place = Place(hit, scored.span.shifted(hit.passage.span.start), scored, reading, share)
         number = next((n for n, better in enumerate(places) if _overlap(better, place)), None)
         if number is None:
@@ -116,11 +112,6 @@ def _places(hits: Sequence[Hit], readings: Sequence[Reading]) -> list[Place]:
         elif places[number].span == place.span:
             places[number] = replace(places[number], share=places[number].share + place.share)
     return places
-
-
-def _prior(hit: Hit) -> float:
-    """Return what speaks for the spans of a passage before it is read."""
-    return RETRIEVAL_WEIGHT * hit.score
 
 
 def _overlap(one: Place, other: Place) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from index.records import Hit
-from qa.answering import RETRIEVAL_WEIGHT
 from qa.reader import Reader
 
 
@@ -20,5 +19,5 @@ def rerank(question: str, hits: Sequence[Hit], reader: Reader, *, depth: int) ->
         replace(hit, relevance=reading.answerability)
         for hit, reading in zip(first, reader.read(question, [hit.passage for hit in first]), strict=True)
     ]
-    read.sort(key=lambda hit: -(RETRIEVAL_WEIGHT * hit.score + (hit.relevance or 0.0)))
+    read.sort(key=lambda hit: -(hit.score + (hit.relevance or 0.0)))
     return [replace(hit, rank=rank) for rank, hit in enumerate([*read, *rest], start=1)]

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from index.records import Hit, Passage, Span
-from qa.answering import MAX_ANSWERS, RETRIEVAL_WEIGHT, find_candidates
+from qa.answering import MAX_ANSWERS, find_candidates
 from qa.confidence import Calibration
 from qa.reader import Reading, ScoredSpan
 
@@ -56,8 +56,8 @@ def test_a_passage_that_retrieval_is_surer_of_weighs_more():
     hits = [hit(1, score=1.5), hit(2, "b.txt", score=0.5)]
     found = find_candidates("q", hits, FixedReader(reading(("1890", 1.0)), reading(("1891", 2.0))))
     assert texts(found) == ["1890", "1891"]
-    whole = math.exp(1 + RETRIEVAL_WEIGHT * 1.5) + math.exp(2 + RETRIEVAL_WEIGHT * 0.5)
-    assert found[1].evidence.share == pytest.approx(math.exp(2 + RETRIEVAL_WEIGHT * 0.5) / whole)
+    whole = math.exp(1 + 1.5) + math.exp(2 + 0.5)
+    assert found[1].evidence.share == pytest.approx(math.exp(2 + 0.5) / whole)
 
 
 def test_the_best_confidence_is_the_calibrated_one_of_its_passage():
