@@ -1,4 +1,4 @@
-"""Examples to batches of token ids."""
+"""Examples to sequences of token ids, and which of them are a batch together."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from qa.pairs import Pair, PairMaker
-from qa.span_reader import MAX_ANSWER_TOKENS, TokenScores
+from qa.span_reader import MAX_ANSWER_TOKENS
 from training.examples import Example
-from training.model import Batch
 
-_PAD_TO = 8
 _BUCKET = 50
 """Batches whose examples are sorted by length together."""
 
@@ -27,13 +24,11 @@ class Row:
     Attributes:
         gold: (n, 2), first token in the text and tokens after it of each right span.
         has_answer: How likely the passage answers the question, be it by a span too long to be learnt.
-        taught: What a teacher thinks of it.
     """
 
     pair: Pair
     gold: NDArray[np.int32]
     has_answer: float
-    taught: TokenScores | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +37,6 @@ class Group:
 
     rows: tuple[Row, ...]
     is_weak: bool
-
-    @property
-    def length(self) -> int:
-        return max(len(row.pair.ids) for row in self.rows)
 
 
 def tokenize(example: Example, maker: PairMaker, rng: random.Random) -> Group:
@@ -93,17 +84,18 @@ def _inner_spans(pair: Pair, spans: Sequence[tuple[int, int]]) -> NDArray[np.int
     return np.array(gold, dtype=np.int32).reshape(-1, 2)
 
 
-def batches(groups: Sequence[Group], *, max_tokens: int, seed: int) -> list[list[int]]:
+def batches(lengths: Sequence[int], n_rows: Sequence[int], *, max_tokens: int, seed: int) -> list[list[int]]:
     """Return the numbers of the groups of each batch, in a random order that the seed gives.
 
     Args:
+        lengths: Of each group's longest row, in tokens.
+        n_rows: Of each group.
         max_tokens: Of a batch, padding included.
     """
     rng = random.Random(seed)
-    order = list(range(len(groups)))
+    order = list(range(len(lengths)))
     rng.shuffle(order)
     made: list[list[int]] = []
-    lengths, n_rows = [group.length for group in groups], [len(group.rows) for group in groups]
     # About as many groups as a bucket of batches holds, were they all of the mean length.
     mean = sum(length * n for length, n in zip(lengths, n_rows, strict=True)) / max(len(order), 1)
     size = max(int(_BUCKET * max_tokens / max(mean, 1)), 1)
@@ -135,50 +127,3 @@ def packed(
         rows += more
     if batch:
         yield batch
-
-
-def collate(groups: Sequence[Group]) -> Batch:
-    """Return the groups as one batch of tensors."""
-    rows = [(number, row) for number, group in enumerate(groups) for row in group.rows]
-    length = -(-max(len(row.pair.ids) for _, row in rows) // _PAD_TO) * _PAD_TO
-    ids = torch.zeros(len(rows), length, dtype=torch.long)
-    token_types, mask = torch.zeros_like(ids), torch.zeros_like(ids)
-    is_text = torch.zeros(len(rows), length, dtype=torch.bool)
-    gold: list[tuple[int, int, int, int]] = []
-    for index, (number, row) in enumerate(rows):
-        pair, n = row.pair, len(row.pair.ids)
-        ids[index, :n] = torch.tensor(pair.ids)
-        token_types[index, :n] = torch.tensor(pair.type_ids)
-        mask[index, :n] = 1
-        is_text[index, pair.text] = True
-        gold += [(index, pair.first + int(first), int(after), number) for first, after in row.gold]
-    return Batch(
-        ids,
-        token_types,
-        mask,
-        is_text,
-        torch.tensor([number for number, _ in rows]),
-        torch.tensor([row.has_answer for _, row in rows]),
-        torch.tensor(gold, dtype=torch.long).reshape(-1, 4),
-        torch.tensor([group.is_weak for group in groups]),
-        len(groups),
-        _taught([row for _, row in rows], length),
-    )
-
-
-def _taught(rows: Sequence[Row], length: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
-    """Return the teacher's scores of some rows; None where there is no teacher.
-
-    Raises:
-        ValueError: Some rows have a teacher and others none.
-    """
-    of_rows = [row.taught for row in rows if row.taught is not None]
-    if not of_rows:
-        return None
-    start, end = torch.zeros(len(rows), length), torch.zeros(len(rows), length)
-    for index, (row, found) in enumerate(zip(rows, of_rows, strict=True)):
-        start[index, row.pair.text], end[index, row.pair.text] = (
-            torch.from_numpy(found.start),
-            torch.from_numpy(found.end),
-        )
-    return start, end, torch.tensor([found.null for found in of_rows])

@@ -11,22 +11,18 @@ Source: Hinton, Vinyals and Dean 2015, https://arxiv.org/abs/1503.02531.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
 import numpy as np
-import torch
 from rich.progress import track
 
 from index.model_files import embedded_folder
 from index.tokens import read_tokenizer
-from qa.pairs import Pair
-from qa.span_reader import TokenScores
-from training.batches import Group
+from training.corpus import Corpus, Scores, scored
 from training.devices import best_device, folder_option
-from training.finetune import SEED, STAGES, read_all, score_rows, tokenize_all
+from training.finetune import SEED, STAGES, Trainer, read_all, tokenize_all
 from training.model import SpanModel
 from training.taught import is_scored, parts_of, write_taught
 
@@ -56,31 +52,35 @@ class TeacherTokens:
         self._frame, self._types = frame.ids, frame.type_ids
         self._parts = frame.sequence_ids.index(0), frame.sequence_ids.index(1)
 
-    def pair(self, pair: Pair) -> Pair:
-        """Return the same question and text, between the special tokens of the other."""
-        n_before = pair.type_ids.count(0)
+    def corpus(self, ours: Corpus) -> Corpus:
+        """Return the same questions and texts, between the special tokens of the other."""
         one, two = self._parts
-        question = self._ids[list(pair.ids[1 : n_before - 1])].tolist()
-        text = self._ids[list(pair.ids[n_before:-1])].tolist()
-        ids = self._framed(self._frame, question, text)
-        types = self._framed(self._types, [self._types[one]] * len(question), [self._types[two]] * len(text))
-        # From [CLS] question [SEP] to what stands before the text there.
-        shift = two - 1 + len(question) - n_before
-        return Pair(ids, types, pair.first + shift, pair.offsets)
+        begins, n = ours.token_starts[:-1], np.diff(ours.token_starts)
+        row = np.repeat(np.arange(len(n)), n)
+        place = np.arange(len(row)) - begins[row]
+        # [CLS] question [SEP] text [SEP]
+        n_question = np.add.reduceat(ours.types == 0, begins) - 2
+        n_text = n - n_question - 3
+        is_question = (place >= 1) & (place <= n_question[row])
+        is_text = (place >= n_question[row] + 2) & (place < n[row] - 1)
+        starts = np.cumsum([0, *(n_question + n_text + len(self._frame) - 2)])
+        ids, types = np.zeros(starts[-1], np.int32), np.zeros(starts[-1], np.int8)
+        for at, (number, kind) in enumerate(zip(self._frame, self._types, strict=True)):
+            if at not in self._parts:
+                where = starts[:-1] + at + (at > one) * (n_question - 1) + (at > two) * (n_text - 1)
+                ids[where], types[where] = number, kind
+        for some, kind, shift in ((is_question, one, one - 1), (is_text, two, two - 3)):
+            where = starts[row[some]] + place[some] + shift
+            ids[where], types[where] = self._ids[ours.ids[some]], self._types[kind]
+        gold = ours.gold + np.array([two - 3, 0], np.int32)
+        return replace(ours, ids=ids, types=types, token_starts=starts, text=ours.text + np.int32(two - 3), gold=gold)
 
-    def _framed(self, frame: Sequence[int], question: Sequence[int], text: Sequence[int]) -> tuple[int, ...]:
-        """Return what belongs to the special tokens with what belongs to question and text in their places."""
-        one, two = self._parts
-        return (*frame[:one], *question, *frame[one + 1 : two], *text, *frame[two + 1 :])
 
-
-def teach(groups: Sequence[Group], model: SpanModel, tokens: TeacherTokens, device: str) -> list[list[TokenScores]]:
-    """Return the teacher's scores of each row of each group."""
-
-    def as_read(group: Group) -> Group:
-        return replace(group, rows=tuple(replace(row, pair=tokens.pair(row.pair)) for row in group.rows))
-
-    return score_rows(model, groups, device, as_read=as_read)
+def teach(corpus: Corpus, trainer: Trainer, tokens: TeacherTokens) -> Scores:
+    """Return the teacher's scores, start and end of the tokens that an answer may have, one after another."""
+    as_read = tokens.corpus(corpus)
+    scores = scored(as_read, trainer.device, trainer.scores)
+    return Scores(scores.start[as_read.is_text], scores.end[as_read.is_text], scores.null)
 
 
 @click.command()
@@ -102,15 +102,13 @@ def teach(groups: Sequence[Group], model: SpanModel, tokens: TeacherTokens, devi
 )
 def main(*, encoder: Path, teacher: Path, folder: Path, seed: int) -> None:
     """Score what the reader learns from a teacher, on a GPU where there is one."""
-    device = best_device()
-    model = SpanModel(encoder)
-    model.load_state_dict(torch.load(teacher, map_location="cpu", weights_only=True)["model"])
-    model.to(device).eval()
+    trainer = Trainer(SpanModel(encoder), best_device())
+    trainer.load(teacher)
     tokens, name = TeacherTokens(embedded_folder(), encoder), hashlib.sha256(teacher.read_bytes()).digest()
-    groups = tokenize_all(read_all(folder, STAGES["student"].examples), embedded_folder(), seed)
-    for path, part in track(parts_of(groups, folder), "Scoring"):
+    corpus = tokenize_all(read_all(folder, STAGES["student"].examples), embedded_folder(), seed)
+    for path, part in track(list(parts_of(corpus, folder)), "Scoring"):
         if not is_scored(path, part, name):
-            write_taught(part, teach(part, model, tokens, device), path, teacher=name)
+            write_taught(part, teach(part, trainer, tokens), path, teacher=name)
 
 
 if __name__ == "__main__":

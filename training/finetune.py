@@ -16,9 +16,9 @@ import csv
 import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
@@ -31,17 +31,17 @@ from rich.progress import Progress
 from index.model_files import embedded_folder
 from qa.evaluation.measures import auroc, best_over, exact_match, f1
 from qa.pairs import PairMaker
-from qa.span_reader import MAX_ANSWER_TOKENS, TokenScores
+from qa.span_reader import MAX_ANSWER_TOKENS
 from qa.spans import best_spans, log_total
-from training.batches import Group, batches, collate, tokenize
-from training.devices import autocast, best_device, folder_option, loaded
+from training.batches import batches, tokenize
+from training.corpus import Corpus, Feeder, scored
+from training.devices import best_device, folder_option
 from training.examples import Example, read_examples
-from training.model import Batch, SpanModel, losses, parameters_by_decay
-from training.taught import taught_groups
+from training.model import Batch, SpanModel, losses
+from training.optimizer import Optimizer
+from training.taught import with_taught
 
 SEED = 20261124
-_SCORED_TOKENS = 6144
-"""Of a batch that is only scored."""
 _SHORT_TOKENS, _LONG_TOKENS = 160, 256
 """Of a sequence. Away from Wikipedia a window around the answer will do, for speed."""
 _SHORT = ("reddit", "amazon", "policyqa")
@@ -88,28 +88,30 @@ def read_all(folder: Path, names: Sequence[str]) -> list[Example]:
     return [example for name in names for example in read_examples(folder / f"{name}.jsonl")]
 
 
-def tokenize_all(examples: Sequence[Example], folder: Path, seed: int) -> list[Group]:
-    """Return the groups of all training examples, the same ones for the same seed."""
+def tokenize_all(examples: Sequence[Example], folder: Path, seed: int) -> Corpus:
+    """Return the sequences of all training examples, the same ones for the same seed."""
     size = 2000
     parts = [(examples[at : at + size], folder, seed + at) for at in range(0, len(examples), size)]
     if len(parts) == 1:
-        return _tokenized(*parts[0])
+        return tokenized(*parts[0])
     # Not forked: torch may have threads by now.
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        return [group for part in pool.map(_tokenized, *zip(*parts, strict=True)) for group in part]
+        return Corpus.joined(list(pool.map(tokenized, *zip(*parts, strict=True))))
 
 
-def _tokenized(examples: Sequence[Example], folder: Path, seed: int) -> list[Group]:
+def tokenized(examples: Sequence[Example], folder: Path, seed: int) -> Corpus:
+    """Return the sequences of some training examples."""
     rng = random.Random(seed)
     short, long = (PairMaker(folder, max_tokens=n) for n in (_SHORT_TOKENS, _LONG_TOKENS))
-    return [tokenize(e, short if e.source.partition("/")[0] in _SHORT else long, rng) for e in examples]
+    return Corpus.of([tokenize(e, short if e.source.partition("/")[0] in _SHORT else long, rng) for e in examples])
 
 
-def make_plan(groups: Sequence[Group], n_steps: int, seed: int, *, max_tokens: int) -> list[list[int]]:
+def make_plan(corpus: Corpus, n_steps: int, seed: int, *, max_tokens: int) -> list[list[int]]:
     """Return the batches of so many steps: epoch after epoch, each in an order of its own."""
+    lengths, n_rows = corpus.lengths.tolist(), corpus.n_rows.tolist()
     plan: list[list[int]] = []
     for epoch in count():
-        plan += batches(groups, max_tokens=max_tokens, seed=seed + epoch)
+        plan += batches(lengths, n_rows, max_tokens=max_tokens, seed=seed + epoch)
         if len(plan) >= n_steps:
             return plan[:n_steps]
     raise AssertionError  # count() has no end
@@ -130,32 +132,22 @@ class Losses:
         return {name: round(mean, 4) for name, mean in zip(("finding", "telling"), means, strict=True)}
 
 
-@dataclass(slots=True)
 class Trainer:
     """A model in training, with all that a checkpoint has to keep."""
 
-    model: SpanModel
-    device: str
-    peak: float
-    step: int = 0
-    optimizer: torch.optim.Optimizer = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.model.to(self.device).train()
-        groups = parameters_by_decay(self.model, 0.01)
-        self.optimizer = torch.optim.AdamW(groups, lr=self.peak, betas=(0.9, 0.98), fused=True)
+    def __init__(self, model: SpanModel, device: str) -> None:
+        self.model, self.device, self.step = model.train(), device, 0
+        self.optimizer = Optimizer(model, device, weight_decay=0.01)
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; one that is cut short never takes the place of a whole one."""
-        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step}
-        torch.save(state, path.with_suffix(".part"))
+        torch.save(self.optimizer.state() | {"step": self.step}, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint."""
         stored = torch.load(path, map_location=self.device, weights_only=True)
-        self.model.load_state_dict(stored["model"])
-        self.optimizer.load_state_dict(stored["optimizer"])
+        self.optimizer.load(stored)
         self.step = stored["step"]
 
     def set_out(self, folder: Path, stage: str) -> None:
@@ -169,50 +161,17 @@ class Trainer:
 
     def train(self, batch: Batch, rate: float) -> torch.Tensor:
         """Take one step; return both losses, (2,)."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        finding, telling = losses(*scores(self.model, batch, self.device), batch)
+        finding, telling = losses(*self.scores(batch), batch)
         (finding + telling).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        self.optimizer.gradient_norm()
+        self.optimizer.step(rate)
         self.step += 1
         return torch.stack([finding, telling]).detach()
 
-
-def scores(model: SpanModel, batch: Batch, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return start, end and null scores."""
-    with autocast(device):
-        start, end, null = model(batch.ids, batch.token_types, batch.mask)
-    return start, end, null
-
-
-@torch.no_grad()
-def score_rows(
-    model: SpanModel,
-    groups: Sequence[Group],
-    device: str,
-    *,
-    as_read: Callable[[Group], Group] = lambda group: group,
-) -> list[list[TokenScores]]:
-    """Return a model's scores of each row of each group.
-
-    Args:
-        as_read: What makes a group what the model reads.
-    """
-    found: list[list[TokenScores]] = [[] for _ in groups]
-    plan = batches(groups, max_tokens=_SCORED_TOKENS, seed=0)
-
-    def made(numbers: Sequence[int]) -> Batch:
-        return collate([as_read(groups[number]) for number in numbers])
-
-    for numbers, batch in zip(plan, loaded(plan, made), strict=True):
-        start, end, null = (tensor.cpu().numpy() for tensor in scores(model, batch.to(device), device))
-        is_text = batch.is_text.numpy()
-        for row, number in enumerate(batch.question.tolist()):
-            text = is_text[row]
-            found[numbers[number]].append(TokenScores(start[row, text], end[row, text], float(null[row])))
-    return found
+    def scores(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return start, end and null scores."""
+        start, end, null = self.model(batch.ids, batch.token_types, batch.mask)
+        return start, end, null
 
 
 def dev_scores(trainer: Trainer, examples: Sequence[Example], folder: Path) -> dict[str, float]:
@@ -222,14 +181,18 @@ def dev_scores(trainer: Trainer, examples: Sequence[Example], folder: Path) -> d
     """
     trainer.model.eval()
     maker, rng = PairMaker(folder), random.Random(0)
-    groups = [tokenize(example, maker, rng) for example in examples]
-    answers: dict[int, tuple[str, float]] = {}
-    for number, (scored, *_) in enumerate(score_rows(trainer.model, groups, trainer.device)):
-        best = best_spans(scored.start, scored.end, max_tokens=MAX_ANSWER_TOKENS, n=1)[0]
-        margin = log_total(scored.start, scored.end, max_tokens=MAX_ANSWER_TOKENS) - scored.null
-        pair = groups[number].rows[0].pair
-        answers[number] = (pair.span(best.first, best.last).of(examples[number].passages[0].text), margin)
+    groups = [tokenize(replace(example, passages=example.passages[:1]), maker, rng) for example in examples]
+    corpus = Corpus.of(groups)
+    found_scores = scored(corpus, trainer.device, trainer.scores)
     trainer.model.train()
+    answers: dict[int, tuple[str, float]] = {}
+    for number, group in enumerate(groups):
+        pair, begin = group.rows[0].pair, corpus.token_starts[number]
+        of_text = slice(begin + pair.text.start, begin + pair.text.stop)
+        start, end = found_scores.start[of_text], found_scores.end[of_text]
+        best = best_spans(start, end, max_tokens=MAX_ANSWER_TOKENS, n=1)[0]
+        margin = log_total(start, end, max_tokens=MAX_ANSWER_TOKENS) - float(found_scores.null[number])
+        answers[number] = (pair.span(best.first, best.last).of(examples[number].passages[0].text), margin)
     found: dict[str, float] = {}
     for source in sorted({example.source for example in examples}):
         chosen = [number for number, example in enumerate(examples) if example.source == source]
@@ -327,19 +290,19 @@ def main(
 ) -> None:
     """Train a STAGE, on a GPU where there is one."""
     torch.manual_seed(seed)
-    trainer = Trainer(SpanModel(encoder), best_device(), peak=rate)
+    trainer = Trainer(SpanModel(encoder), best_device())
     trainer.set_out(folder, stage)
-    groups = tokenize_all(read_all(folder, STAGES[stage].examples), encoder, seed)
+    corpus = tokenize_all(read_all(folder, STAGES[stage].examples), encoder, seed)
     if STAGES[stage].is_taught:
-        groups = list(taught_groups(groups, folder))
+        corpus = with_taught(corpus, folder)
+    feeder = Feeder(corpus, trainer.device)
     dev = list(read_examples(folder / "dev.jsonl"))
     recorder = Recorder(trainer, stage, folder, random.Random(1).sample(dev, min(dev_limit, len(dev))), encoder)
     with Progress() as progress:
         task = progress.add_task(stage, total=steps, completed=trainer.step)
-        plan = make_plan(groups, steps, seed, max_tokens=batch_tokens)[trainer.step :]
-        for batch in loaded(plan, lambda numbers: collate([groups[number] for number in numbers])):
+        for numbers in make_plan(corpus, steps, seed, max_tokens=batch_tokens)[trainer.step :]:
             rate_now = learning_rate(STAGES[stage], trainer.step, steps, peak=rate)
-            recorder.note(trainer.train(batch.to(trainer.device), rate_now), rate_now)
+            recorder.note(trainer.train(feeder.batch(numbers), rate_now), rate_now)
             progress.update(task, completed=trainer.step)
     recorder.keep()
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,16 +39,6 @@ class Batch:
     n_questions: int
     taught: tuple[Tensor, Tensor, Tensor] | None = None
 
-    def to(self, device: str) -> Batch:
-        """Return it on a device."""
-        return Batch(*(_moved(getattr(self, field.name), device) for field in fields(self)))
-
-
-def _moved(value: Any, device: str) -> Any:
-    if isinstance(value, tuple):
-        return tuple(_moved(some, device) for some in value)
-    return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
-
 
 class SpanModel(nn.Module):
     """An encoder with a start and an end score for each token, and a null score for the sequence."""
@@ -75,9 +63,13 @@ class SpanModel(nn.Module):
     def forward(self, ids: Tensor, token_types: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return start and end scores, (rows, length), and null scores, (rows,), in float32."""
         types = {"token_type_ids": token_types} if self._has_token_types else {}
-        states = self.bert(input_ids=ids, attention_mask=mask, **types).last_hidden_state
-        ends = self.qa_outputs(states).float()
-        return ends[..., 0], ends[..., 1], self.null_outputs(states[:, 0]).float()[:, 0]
+        states = self.bert(input_ids=ids, attention_mask=mask, **types).last_hidden_state.float()
+        ends = _in_float32(self.qa_outputs, states)
+        return ends[..., 0], ends[..., 1], _in_float32(self.null_outputs, states[:, 0])[:, 0]
+
+
+def _in_float32(layer: nn.Linear, states: Tensor) -> Tensor:
+    return functional.linear(states, layer.weight.float(), layer.bias.float())
 
 
 def span_scores(start: Tensor, end: Tensor, is_text: Tensor, max_tokens: int = MAX_ANSWER_TOKENS) -> Tensor:
@@ -156,12 +148,3 @@ def _logsumexp_by(values: Tensor, group: Tensor, n_groups: int) -> Tensor:
     peak = peak.masked_fill(peak == -torch.inf, 0)
     total = values.new_zeros(n_groups).index_add(0, group, torch.exp(values - peak[group]))
     return torch.log(total.clamp_min(1e-30)) + peak
-
-
-def parameters_by_decay(model: nn.Module, decay: float) -> list[dict[str, Sequence[nn.Parameter] | float]]:
-    """Return the trained parameters in two groups: matrices decay, biases and norms do not."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +10,20 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from qa.span_reader import TokenScores
-from training.batches import Group
+from training.corpus import Corpus, Scores
 
 _FILE_QUESTIONS = 5000
 
 
-def parts_of(groups: Sequence[Group], folder: Path) -> list[tuple[Path, Sequence[Group]]]:
-    """Return the file of each part of the groups, whether it exists or not."""
-    return [
-        (folder / "taught" / f"{begin // _FILE_QUESTIONS:05}.npz", groups[begin : begin + _FILE_QUESTIONS])
-        for begin in range(0, len(groups), _FILE_QUESTIONS)
-    ]
+def parts_of(corpus: Corpus, folder: Path) -> Iterator[tuple[Path, Corpus]]:
+    """Yield the file of each part of a corpus, whether it exists or not."""
+    for begin in range(0, len(corpus), _FILE_QUESTIONS):
+        path = folder / "taught" / f"{begin // _FILE_QUESTIONS:05}.npz"
+        yield path, corpus.part(begin, begin + _FILE_QUESTIONS)
 
 
-def is_scored(path: Path, part: Sequence[Group], teacher: bytes) -> bool:
-    """Tell whether a file has this teacher's scores of these groups.
+def is_scored(path: Path, part: Corpus, teacher: bytes) -> bool:
+    """Tell whether a file has this teacher's scores of these sequences.
 
     Args:
         teacher: The SHA-256 of its checkpoint.
@@ -35,50 +31,55 @@ def is_scored(path: Path, part: Sequence[Group], teacher: bytes) -> bool:
     if not path.exists():
         return False
     stored = _read(path)
-    return stored["examples"].tobytes() == _digest(part) and stored["teacher"].tobytes() == teacher
+    return stored["examples"].tobytes() == part.digest and stored["teacher"].tobytes() == teacher
 
 
-def taught_groups(groups: Sequence[Group], folder: Path) -> Iterator[Group]:
-    """Yield the groups with their teacher's scores.
+def with_taught(corpus: Corpus, folder: Path) -> Corpus:
+    """Return the corpus with its teacher's scores.
 
     Raises:
-        click.ClickException: There are none for a group, they are for other sequences, or of several teachers.
+        click.ClickException: There are none for some part, they are for other sequences, or of several teachers.
     """
     remedy = "run `python -m training.distil` to its end, with the same --seed and tokenizer"
-    teachers = set()
-    for path, part in parts_of(groups, folder):
+    teachers, all_stored = set(), []
+    for path, part in parts_of(corpus, folder):
         if not path.exists():
             raise click.ClickException(f"{path} is missing: {remedy}")
         stored = _read(path)
         teachers.add(stored["teacher"].tobytes())
-        if stored["examples"].tobytes() != _digest(part):
+        if stored["examples"].tobytes() != part.digest:
             raise click.ClickException(f"{path} is about other examples: {remedy}")
         if len(teachers) > 1:
             raise click.ClickException(f"{path} is by another teacher than those before it: {remedy}")
-        at = row_at = 0
-        for group in part:
-            rows = []
-            for row in group.rows:
-                words = slice(at, at + len(row.pair.offsets))
-                start, end = (stored[name][words].astype(np.float32) for name in ("start", "end"))
-                rows.append(replace(row, taught=TokenScores(start, end, float(stored["null"][row_at]))))
-                at, row_at = words.stop, row_at + 1
-            yield replace(group, rows=tuple(rows))
+        all_stored.append(stored)
+    of_text = (np.concatenate([stored[name] for stored in all_stored]) for name in ("start", "end"))
+    start, end = (on_text(some, corpus) for some in of_text)
+    return corpus.with_taught(Scores(start, end, np.concatenate([stored["null"] for stored in all_stored])))
 
 
-def write_taught(part: Sequence[Group], found: Iterable[Iterable[TokenScores]], path: Path, *, teacher: bytes) -> None:
-    """Write a teacher's scores of some groups, in the order of their rows; never a file that is cut short."""
-    rows = [some for of_group in found for some in of_group]
+def on_text(values: NDArray[np.floating], corpus: Corpus) -> NDArray[np.floating]:
+    """Return values of the tokens that an answer may have as values of all tokens; the others have 0."""
+    found = np.zeros(len(corpus.ids), dtype=values.dtype)
+    found[corpus.is_text] = values
+    return found
+
+
+def write_taught(part: Corpus, scores: Scores, path: Path, *, teacher: bytes) -> None:
+    """Write a teacher's scores of some sequences; never a file that is cut short.
+
+    Args:
+        scores: Start and end of the tokens that an answer may have, one after another.
+    """
     path.parent.mkdir(exist_ok=True)
     unfinished = path.with_suffix(".part")
     with unfinished.open("wb") as stream:
         np.savez(
             stream,
-            examples=np.frombuffer(_digest(part), dtype=np.uint8),
+            examples=np.frombuffer(part.digest, dtype=np.uint8),
             teacher=np.frombuffer(teacher, dtype=np.uint8),
-            start=np.concatenate([row.start for row in rows]).astype(np.float16),
-            end=np.concatenate([row.end for row in rows]).astype(np.float16),
-            null=np.array([row.null for row in rows], dtype=np.float32),
+            start=scores.start.astype(np.float16),
+            end=scores.end.astype(np.float16),
+            null=scores.null.astype(np.float32),
         )
     unfinished.replace(path)
 
@@ -86,8 +87,3 @@ def write_taught(part: Sequence[Group], found: Iterable[Iterable[TokenScores]], 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     with np.load(path, allow_pickle=False) as stored:
         return dict(stored)
-
-
-def _digest(part: Sequence[Group]) -> bytes:
-    ids: NDArray[np.int32] = np.array([i for g in part for row in g.rows for i in row.pair.ids], dtype=np.int32)
-    return hashlib.sha256(ids.tobytes()).digest()

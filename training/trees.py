@@ -82,10 +82,28 @@ class TreeMaker:
         """Return what tokens say, without the end and what fills up."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
 
+    def all_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of many texts."""
+        if not texts:
+            return []
+        found = self._tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)
+        return [list(some) for some in found["input_ids"]]
+
+    def texts(self, ids: list[list[int]]) -> list[str]:
+        """Return what many tokens say, without the end and what fills up."""
+        return [str(text) for text in self._tokenizer.batch_decode(ids, skip_special_tokens=True)]
+
     def stem(self, context: str, text: str) -> tuple[int, ...]:
         """Return a passage under its title and headings."""
-        ids = self.ids(f"{context}\n\n{text}\n\n" if context else f"{text}\n\n")[:_MAX_STEM_TOKENS]
-        return (self.end,) * (-len(ids) % _STEM_TO) + ids
+        return self._filled(self.ids(_headed(context, text)))
+
+    def stems(self, passages: Sequence[tuple[str, str]]) -> list[tuple[int, ...]]:
+        """Return many passages, context and text of each."""
+        return [self._filled(ids) for ids in self.all_ids([_headed(*passage) for passage in passages])]
+
+    def _filled(self, ids: Sequence[int]) -> tuple[int, ...]:
+        ids = ids[:_MAX_STEM_TOKENS]
+        return (*[self.end] * (-len(ids) % _STEM_TO), *ids)
 
     def tree(self, context: str, text: str, branches: Sequence[Branch]) -> Tree:
         """Return a passage with what is said of it."""
@@ -94,6 +112,10 @@ class TreeMaker:
             for one in branches
         )
         return Tree(self.stem(context, text), made, tuple(one.is_verdict for one in branches))
+
+
+def _headed(context: str, text: str) -> str:
+    return f"{context}\n\n{text}\n\n" if context else f"{text}\n\n"
 
 
 def forest(trees: Sequence[Tree]) -> Forest:

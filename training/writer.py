@@ -1,9 +1,9 @@
 """A language model that writes questions on passages, with an answer or with none, and judges who answers what.
 
-    python -m training.writer learn --model FOLDER    # var/training/writer
-    python -m training.writer write                   # var/training/written.jsonl
-    python -m training.writer judge examples written  # how likely each passage answers, into these files
-    python -m training.writer keep examples written   # training/kept.csv.xz, which `training.prepare` reads
+    python -m training.writer learn --model FOLDER   # var/training/writer
+    python -m training.writer write                  # var/training/written.jsonl, with how likely each is answered
+    python -m training.writer judge examples         # the same for what was altered, into that file
+    python -m training.writer keep examples written  # training/kept.csv.xz, which `training.prepare` reads
 
 It learns from the questions that people wrote: to write one on an answer, to write one that the passage does not answer
 around something that looks like an answer, and to say whether a passage answers a question.
@@ -16,11 +16,10 @@ from __future__ import annotations
 
 import random
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import click
 import numpy as np
@@ -32,20 +31,19 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from qa.evaluation.measures import auroc
 from training.batches import packed
-from training.devices import autocast, best_device, folder_option, loaded
+from training.devices import best_device, best_dtype, folder_option
 from training.examples import Example, TrainingPassage, read_examples, write_examples
 from training.kept import KEPT, write_kept
+from training.optimizer import Optimizer
+from training.stems import LanguageModel, Stems
 from training.trees import Branch, Forest, Tree, TreeMaker, forest
 from training.unanswerable import altered_question
 
-LanguageModel: TypeAlias = Any
-"""One of transformers' for causal language modelling, whose parts have no types."""
-
 _SEED = 20261126
 _BATCH_TOKENS = 6144
-_JUDGED_TOKENS = 32768
-_TOP_K, _TOP_P = 40, 0.92
-_MAX_WRITTEN_TOKENS = 48
+_JUDGED_AT_ONCE = 512
+"""Passages."""
+_MAX_WRITTEN_TOKENS = 44
 _BELIEVED = 0.5
 _PRIORS = {"altered": 0.2, "written": 0.8, "trap": 0.2}
 """How likely the passage answers a question that was made to be one of these, before it is judged."""
@@ -90,78 +88,40 @@ def losses(model: LanguageModel, batch: Forest) -> tuple[Tensor, Tensor]:
     return writing, judging
 
 
-@torch.no_grad()
-def verdicts(model: LanguageModel, maker: TreeMaker, asked: Sequence[tuple[str, str, str]], device: str) -> list[float]:
+def verdicts(model: LanguageModel, maker: TreeMaker, asked: Sequence[tuple[str, str, str]]) -> list[float]:
     """Return how likely each passage answers, in [0, 1].
 
     Args:
         asked: Context, text and question of each.
     """
-    yes, no = (maker.ids(word)[0] for word in (_YES, _NO))
     of_passage: dict[tuple[str, str], list[int]] = defaultdict(list)
     for number, (context, text, _) in enumerate(asked):
         of_passage[context, text].append(number)
     parts = [(*key, numbers[at : at + 16]) for key, numbers in of_passage.items() for at in range(0, len(numbers), 16)]
-    # Tokens are counted when they are made, in other processes where there are many: till then characters will do.
-    sizes = [len(text) // 4 + sum(len(asked[n][2]) // 4 + 10 for n in numbers) for _, text, numbers in parts]
-    order = sorted(range(len(parts)), key=lambda number: sizes[number])
-    plan = list(packed(sizes, order, max_tokens=_JUDGED_TOKENS))
-
-    def made(numbers: Sequence[int]) -> Forest:
-        return forest(
-            [
-                maker.tree(context, text, [verdict_branch(asked[n][2], is_answered=True) for n in of_part])
-                for context, text, of_part in (parts[number] for number in numbers)
-            ]
-        )
-
+    stems = maker.stems([(context, text) for context, text, _ in parts])
     found = [0.5] * len(asked)
-    for batch, some in zip(plan, track(loaded(plan, made), "Judging", total=len(plan)), strict=True):
-        logits = said_scores(model, some.to(device)).float()
-        likely = (logits[:, yes] - logits[:, no]).sigmoid().tolist()
-        for number, share in zip((n for part in batch for n in parts[part][2]), likely, strict=True):
-            found[number] = share
+    for chosen in track(list(_alike(stems, _JUDGED_AT_ONCE)), "Judging"):
+        numbers = [parts[part][2] for part in chosen]
+        shares = judged_on(
+            Stems(model, [stems[part] for part in chosen]), maker, [[asked[n][2] for n in some] for some in numbers]
+        )
+        for of_part, of_shares in zip(numbers, shares, strict=True):
+            for number, share in zip(of_part, of_shares, strict=True):
+                found[number] = share
     return found
 
 
-@torch.no_grad()
-def completions(
-    model: LanguageModel, maker: TreeMaker, stems: Sequence[tuple[int, ...]], given: str, *, n: int, device: str
-) -> Iterator[tuple[int, str]]:
-    """Yield n drawn continuations of each stem, of those that all have one length, with the stem's number.
-
-    Source: Holtzman et al. 2020, https://arxiv.org/abs/1904.09751, for drawing from the likeliest words.
-    """
-    cache = model.model(torch.tensor(stems, device=device), use_cache=True).past_key_values
-    cache.batch_repeat_interleave(n)
-    n_rows = len(stems) * n
-    forced = maker.ids(given)
-    token = torch.full((n_rows, 1), forced[0], device=device)
-    said: list[Tensor] = []
-    is_over = torch.zeros(n_rows, dtype=torch.bool, device=device)
-    for step in range(1, len(forced) + _MAX_WRITTEN_TOKENS):
-        # One token at a time, so that no mask is needed and many share a stem's keys.
-        states = model.model(token, past_key_values=cache, use_cache=True).last_hidden_state
-        if step < len(forced):
-            token = torch.full_like(token, forced[step])
-            continue
-        token = _drawn(model.lm_head(states[:, -1]))
-        said.append(token.masked_fill(is_over[:, None], maker.end))
-        is_over |= token[:, 0] == maker.end
-        # To ask a GPU is to wait for it.
-        if step % 4 == 0 and is_over.all():
-            break
-    ids = torch.cat(said, dim=1).tolist()
-    for row, some in enumerate(ids):
-        yield row // n, maker.text(some)
+def judged_on(stems: Stems, maker: TreeMaker, questions: Sequence[Sequence[str]]) -> list[list[float]]:
+    """Return how likely each passage answers each of its questions."""
+    yes, no = (maker.ids(word)[0] for word in (_YES, _NO))
+    ids = iter(maker.all_ids([verdict_branch(some, is_answered=True).given for of_one in questions for some in of_one]))
+    return stems.preferred([[next(ids) for _ in of_one] for of_one in questions], yes, no)
 
 
-def _drawn(logits: Tensor) -> Tensor:
-    """Return one token of each row, (rows, 1), drawn from the likeliest ones."""
-    best, tokens = logits.topk(_TOP_K)
-    shares = best.float().softmax(dim=-1)
-    shares = shares.masked_fill(shares.cumsum(dim=-1) - shares > _TOP_P, 0.0)
-    return tokens.gather(1, torch.multinomial(shares, 1))
+def _alike(stems: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
+    """Yield the numbers of so many stems at a time that are about as long as one another."""
+    order = sorted(range(len(stems)), key=lambda number: len(stems[number]))
+    yield from (order[at : at + size] for at in range(0, len(order), size))
 
 
 def written_example(said: str, passage: TrainingPassage, *, is_trap: bool) -> Example | None:
@@ -180,30 +140,48 @@ def written_example(said: str, passage: TrainingPassage, *, is_trap: bool) -> Ex
 
 
 def written_on(
-    model: LanguageModel, maker: TreeMaker, passages: Sequence[TrainingPassage], *, n: int, rows: int, device: str
+    model: LanguageModel,
+    maker: TreeMaker,
+    passages: Sequence[TrainingPassage],
+    *,
+    n_answered: int,
+    n_traps: int,
+    at_once: int,
 ) -> Iterator[tuple[int, list[Example]]]:
-    """Yield for how many passages more is written, and what: for each n questions with an answer and n without.
+    """Yield for how many passages more is written, and what, with how likely the passage answers it.
 
     Args:
-        rows: Questions that are written at once.
+        n_answered, n_traps: Questions for each passage.
+        at_once: Passages that are read at once.
     """
-    by_length: dict[int, list[tuple[TrainingPassage, tuple[int, ...]]]] = defaultdict(list)
-    for passage in passages:
-        stem = maker.stem(passage.context, passage.text)
-        by_length[len(stem)].append((passage, stem))
-    size = max(rows // n, 1)
-    parts = [some[at : at + size] for some in by_length.values() for at in range(0, len(some), size)]
+    all_stems = maker.stems([(some.context, some.text) for some in passages])
+    starts = [*[maker.ids(_ANSWER)] * n_answered, *[maker.ids(_TRAP)] * n_traps]
+    parts = list(_alike(all_stems, at_once))
     random.Random(_SEED).shuffle(parts)
     for part in parts:
-        found = []
-        for is_trap in (False, True):
-            said = completions(
-                model, maker, [stem for _, stem in part], _TRAP if is_trap else _ANSWER, n=n, device=device
+        stems = Stems(model, [all_stems[number] for number in part])
+        said = stems.said(starts, end=maker.end, max_tokens=_MAX_WRITTEN_TOKENS)
+        found = [
+            _unique(
+                written_example(text, passages[number], is_trap=branch >= n_answered)
+                for branch, text in enumerate(maker.texts(of_one))
             )
-            found += [written_example(text, part[number][0], is_trap=is_trap) for number, text in said]
-        # The same question twice teaches nothing new.
-        unique = {(some.question, some.passages[0].text): some for some in found if some is not None}
-        yield len(part), list(unique.values())
+            for number, of_one in zip(part, said.tolist(), strict=True)
+        ]
+        shares = judged_on(stems, maker, [[some.question for some in of_one] for of_one in found])
+        yield (
+            len(part),
+            [
+                with_verdict(example, [share])
+                for of_one, of_shares in zip(found, shares, strict=True)
+                for example, share in zip(of_one, of_shares, strict=True)
+            ],
+        )
+
+
+def _unique(examples: Iterable[Example | None]) -> list[Example]:
+    """Return those that are there; the same question twice teaches nothing new."""
+    return list({some.question: some for some in examples if some is not None}.values())
 
 
 def lessons(examples: Sequence[Example], rng: random.Random) -> list[tuple[TrainingPassage, list[Branch]]]:
@@ -263,40 +241,41 @@ def learn(
         runs = [sorted(order[at : at + 256], key=lambda number: sizes[number]) for at in range(0, len(order), 256)]
         of_epoch = [batch for run in runs for batch in packed(sizes, run, max_tokens=_BATCH_TOKENS)]
         plan += rng.sample(of_epoch, len(of_epoch))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+    optimizer = Optimizer(model, device, weight_decay=0.0)
     n_rise = max(len(plan) // 20, 1)
     model.train()
     for step, batch in enumerate(plan):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * min((step + 1) / n_rise, (len(plan) - step) / max(len(plan) - n_rise, 1))
-        with autocast(device):
-            writing, judging = losses(model, forest([trees[number] for number in batch]).to(device))
+        writing, judging = losses(model, forest([trees[number] for number in batch]).to(device))
         (writing + judging).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
         # A step that overflows is left out.
-        if torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0).isfinite():
-            optimizer.step()
-        optimizer.zero_grad()
+        if optimizer.gradient_norm().isfinite():
+            optimizer.step(rate * min((step + 1) / n_rise, (len(plan) - step) / max(len(plan) - n_rise, 1)))
         yield (step + 1) / len(plan), writing.item(), judging.item()
     model.eval()
 
 
-def judged(model: LanguageModel, maker: TreeMaker, examples: Sequence[Example], device: str) -> list[Example]:
-    """Return the examples with how likely each passage answers, where a machine made the question.
-
-    A written question that the passage likely does not answer keeps no span; what answers a trap that it does answer
-    is not known.
-    """
+def judged(model: LanguageModel, maker: TreeMaker, examples: Sequence[Example]) -> list[Example]:
+    """Return the examples with how likely each passage answers, where a machine made the question."""
     numbers = [number for number, example in enumerate(examples) if _is_made(example)]
     asked = [
         (some.context, some.text, examples[number].question) for number in numbers for some in examples[number].passages
     ]
-    likely = iter(verdicts(model, maker, asked, device))
+    likely = iter(verdicts(model, maker, asked))
     found = list(examples)
     for number in numbers:
-        prior = _PRIORS[examples[number].source.rpartition("/")[2]]
-        passages = (_settled(some, _posterior(next(likely), prior)) for some in examples[number].passages)
-        found[number] = replace(examples[number], passages=tuple(passages))
+        found[number] = with_verdict(examples[number], [next(likely) for _ in examples[number].passages])
     return found
+
+
+def with_verdict(example: Example, likely: Iterable[float]) -> Example:
+    """Return the example with how likely each of its passages answers, by a verdict and by what it was meant to be.
+
+    A written question that the passage likely does not answer keeps no span; what answers a trap that it does answer
+    is not known.
+    """
+    prior = _PRIORS[example.source.rpartition("/")[2]]
+    passages = (_settled(some, _posterior(share, prior)) for some, share in zip(example.passages, likely, strict=True))
+    return replace(example, passages=tuple(passages))
 
 
 def _is_made(example: Example) -> bool:
@@ -343,58 +322,61 @@ def learn_command(model: Path, *, epochs: int, rate: float, folder: Path) -> Non
         task = progress.add_task("Learning", total=1.0)
         for done, writing, judging in learn(writer, trees, epochs=epochs, rate=rate, device=device):
             progress.update(task, completed=done, description=f"Learning {writing:.2f} {judging:.2f}")
-    writer.to(torch.bfloat16)
     writer.save_pretrained(folder / "writer")
     AutoTokenizer.from_pretrained(str(model)).save_pretrained(folder / "writer")
-    click.echo(f"AUROC on dev articles: {dev_auroc(writer, maker, folder, device):.3f}")
+    click.echo(f"AUROC on dev articles: {dev_auroc(writer, maker, folder):.3f}")
 
 
-def dev_auroc(model: LanguageModel, maker: TreeMaker, folder: Path, device: str) -> float:
+def dev_auroc(model: LanguageModel, maker: TreeMaker, folder: Path) -> float:
     """Return AUROC of answerable against misleading questions on the articles to tune on, by the model's verdicts."""
     dev = [example for example in read_examples(folder / "dev.jsonl") if example.source == "squad2"]
     asked = [(some.context, some.text, example.question) for example in dev for some in example.passages]
-    likely = np.array(verdicts(model, maker, asked, device))
+    likely = np.array(verdicts(model, maker, asked))
     return auroc(likely, np.array([bool(example.passages[0].spans) for example in dev]))
 
 
 @main.command("write")
-@click.option("--questions", default=4, show_default=True, help="Of either kind, for each passage.")
-@click.option("--rows", default=4096, show_default=True, help="Questions that are written at once.")
+@click.option("--answered", default=2, show_default=True, help="Questions with an answer, for each passage.")
+@click.option("--traps", default=4, show_default=True, help="Questions around what only looks like one.")
+@click.option("--at-once", default=1024, show_default=True, help="Passages that are read at once.")
 @click.option("--passages", "n_passages", type=click.IntRange(min=1), help="At most; all unless given.")
 @_model_option
 @folder_option
 def write_command(
-    *, questions: int, rows: int, n_passages: int | None, model_folder: Path | None, folder: Path
+    *, answered: int, traps: int, at_once: int, n_passages: int | None, model_folder: Path | None, folder: Path
 ) -> None:
     """Write questions on the passages, with an answer and with none."""
     torch.manual_seed(_SEED)
     device = best_device()
-    model, maker = load(model_folder or folder / "writer", device, torch.bfloat16)
+    model, maker = load(model_folder or folder / "writer", device, best_dtype(device))
     passages = [example.passages[0] for example in read_examples(folder / "passages.jsonl")][:n_passages]
     found: list[Example] = []
     with Progress() as progress:
         task = progress.add_task("Writing", total=len(passages))
-        for n_done, some in written_on(model, maker, passages, n=questions, rows=rows, device=device):
+        for n_done, some in written_on(model, maker, passages, n_answered=answered, n_traps=traps, at_once=at_once):
             found += some
             progress.update(task, advance=n_done)
     write_examples(found, folder / "written.jsonl")
-    click.echo(str(dict(Counter(example.source for example in found))))
+    _tell("written", found)
 
 
 @main.command("judge")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("name")
 @_model_option
 @folder_option
-def judge_command(names: tuple[str, ...], *, model_folder: Path | None, folder: Path) -> None:
-    """Judge the examples of NAMES, as in "examples written", and write it into their files."""
+def judge_command(name: str, *, model_folder: Path | None, folder: Path) -> None:
+    """Judge the examples of NAME, as in "examples", and write it into their file."""
     device = best_device()
-    model, maker = load(model_folder or folder / "writer", device, torch.bfloat16)
-    for name in names:
-        examples = judged(model, maker, list(read_examples(folder / f"{name}.jsonl")), device)
-        write_examples(examples, folder / f"{name}.jsonl")
-        for source in sorted({example.source for example in examples if _is_made(example)}):
-            likely = [example.passages[0].answered or 0.0 for example in examples if example.source == source]
-            click.echo(f"{name}: {source}: {len(likely)} judged, answered with {np.mean(likely):.2f} on average")
+    model, maker = load(model_folder or folder / "writer", device, best_dtype(device))
+    examples = judged(model, maker, list(read_examples(folder / f"{name}.jsonl")))
+    write_examples(examples, folder / f"{name}.jsonl")
+    _tell(name, examples)
+
+
+def _tell(name: str, examples: Sequence[Example]) -> None:
+    for source in sorted({example.source for example in examples if _is_made(example)}):
+        likely = [example.passages[0].answered or 0.0 for example in examples if example.source == source]
+        click.echo(f"{name}: {source}: {len(likely)} judged, answered with {np.mean(likely):.2f} on average")
 
 
 @main.command("keep")

@@ -9,13 +9,13 @@ import torch
 
 from qa.pairs import PairMaker
 from qa.readers import embedded_folder
-from qa.span_reader import TokenScores
 from training import taught
-from training.batches import collate, tokenize
+from training.batches import Group, Row, tokenize
+from training.corpus import Corpus, Scores
 from training.distil import TeacherTokens, teach
 from training.examples import Example, TrainingPassage
-from training.model import SpanModel
-from training.taught import is_scored, parts_of, taught_groups, write_taught
+from training.finetune import Trainer
+from training.taught import is_scored, parts_of, with_taught, write_taught
 
 TEXT = "The bridge opened in 1890. It was painted red in 1891."
 SPECIALS = ["<s>", "<pad>", "</s>", "<unk>"]
@@ -26,9 +26,19 @@ def example(question):
 
 
 @pytest.fixture(scope="module")
-def groups():
+def corpus():
     maker = PairMaker(embedded_folder())
-    return [tokenize(example(f"When did it open for the {n}th time?"), maker, random.Random(n)) for n in range(5)]
+    questions = [f"When did it open for the {n}th time?" for n in range(5)]
+    return Corpus.of([tokenize(example(some), maker, random.Random(n)) for n, some in enumerate(questions)])
+
+
+def corpus_of(pairs):
+    return Corpus.of([Group((Row(pair, np.zeros((0, 2), np.int32), 0.0),), is_weak=False) for pair in pairs])
+
+
+def assert_same(found, expected):
+    for name in ("ids", "types", "token_starts", "text"):
+        assert getattr(found, name).tolist() == getattr(expected, name).tolist(), name
 
 
 @pytest.fixture
@@ -55,19 +65,22 @@ def other_tokenizer(tmp_path):
 
 @pytest.mark.parametrize("context", ["", "Bridges"])
 def test_a_sequence_is_said_as_the_teachers_tokenizer_says_it(other_tokenizer, context):
-    question, text = "Who said “éclair”, 漢字?", TEXT + " 🙂 [SEP] x"
-    (ours,) = PairMaker(embedded_folder()).pairs(question, context, text)
-    (theirs,) = PairMaker(other_tokenizer).pairs(question, context, text)
-    found = TeacherTokens(embedded_folder(), other_tokenizer).pair(ours)
-    assert (found.ids, found.type_ids, found.first) == (theirs.ids, theirs.type_ids, theirs.first)
-    assert (found.offsets == theirs.offsets).all()
+    asked = [("Who said “éclair”, 漢字?", TEXT + " 🙂 [SEP] x"), ("When?", TEXT), ("", "So.")]
+    ours, theirs = (
+        corpus_of([pair for question, text in asked for pair in PairMaker(folder).pairs(question, context, text)])
+        for folder in (embedded_folder(), other_tokenizer)
+    )
+    assert_same(TeacherTokens(embedded_folder(), other_tokenizer).corpus(ours), theirs)
 
 
-def test_our_own_tokenizer_says_the_same(groups):
-    tokens = TeacherTokens(embedded_folder(), embedded_folder())
-    for row in groups[0].rows:
-        found = tokens.pair(row.pair)
-        assert (found.ids, found.type_ids, found.first) == (row.pair.ids, row.pair.type_ids, row.pair.first)
+def test_right_spans_are_the_same_words_there(other_tokenizer, corpus):
+    found = TeacherTokens(embedded_folder(), other_tokenizer).corpus(corpus)
+    assert (found.gold - found.text[::2, :1] * [1, 0] == corpus.gold - corpus.text[::2, :1] * [1, 0]).all()
+    assert len(found.gold) == 5
+
+
+def test_our_own_tokenizer_says_the_same(corpus):
+    assert_same(TeacherTokens(embedded_folder(), embedded_folder()).corpus(corpus), corpus)
 
 
 def test_a_teacher_with_other_words_is_refused(other_tokenizer):
@@ -77,105 +90,90 @@ def test_a_teacher_with_other_words_is_refused(other_tokenizer):
         TeacherTokens(embedded_folder(), other_tokenizer)
 
 
-class Echo(torch.nn.Module):
+class Echo:
     """Scores each token by its id and its place, and a sequence by the sum of its ids."""
 
-    def forward(self, ids, token_types, mask):
-        del token_types
-        places = torch.arange(ids.shape[1])
-        return ids + places / 1000, places - ids, (ids * mask).sum(dim=1)
+    device = "cpu"
+
+    def scores(self, batch):
+        places = torch.arange(batch.ids.shape[1])
+        return batch.ids + places / 1000, (places - batch.ids).float(), (batch.ids * batch.mask).sum(dim=1).float()
 
 
 def test_each_row_has_the_scores_of_its_own_sequence(other_tokenizer):
     maker, rng = PairMaker(embedded_folder()), random.Random(0)
     texts = [TEXT * n for n in (3, 1, 4, 1, 5, 9, 2, 6)]
-    groups = [
-        tokenize(Example("When?", tuple(TrainingPassage(text) for text in pair), "test"), maker, rng)
-        for pair in zip(texts, texts[::-1], strict=True)
-    ]
+    corpus = Corpus.of(
+        [
+            tokenize(Example("When?", tuple(TrainingPassage(text) for text in pair), "test"), maker, rng)
+            for pair in zip(texts, texts[::-1], strict=True)
+        ]
+    )
     tokens = TeacherTokens(embedded_folder(), other_tokenizer)
-    found = teach(groups, cast("SpanModel", Echo()), tokens, "cpu")
-    for group, of_group in zip(groups, found, strict=True):
-        for row, of_row in zip(group.rows, of_group, strict=True):
-            pair = tokens.pair(row.pair)
-            ids, places = np.array(pair.ids), np.arange(len(pair.ids))
-            assert of_row.start == pytest.approx((ids + places / 1000)[pair.text], rel=1e-5)
-            assert of_row.end == pytest.approx((places - ids)[pair.text])
-            assert of_row.null == sum(pair.ids)
+    found = teach(corpus, cast("Trainer", Echo()), tokens)
+    theirs, at = tokens.corpus(corpus), 0
+    for row, (first, after) in enumerate(theirs.text):
+        ids = theirs.ids[theirs.token_starts[row] : theirs.token_starts[row + 1]]
+        places, here = np.arange(len(ids)), slice(at, at + after - first)
+        assert found.start[here] == pytest.approx((ids + places / 1000)[first:after], rel=1e-5)
+        assert found.end[here] == pytest.approx((places - ids)[first:after])
+        assert found.null[row] == ids.sum()
+        at = here.stop
+    assert at == len(found.start)
 
 
-def scores_of(groups):
+def scores_of(part):
     rng = np.random.default_rng(0)
-
-    def drawn(row):
-        n = len(row.pair.offsets)
-        return TokenScores(rng.normal(size=n).astype(np.float32), rng.normal(size=n).astype(np.float32), rng.normal())
-
-    return [[drawn(row) for row in group.rows] for group in groups]
+    start, end = rng.normal(size=(2, int(part.is_text.sum()))).astype(np.float32)
+    return Scores(start, end, rng.normal(size=len(part.text)).astype(np.float32))
 
 
-def written(groups, folder, teacher=b"one"):
-    scores = scores_of(groups)
-    begin = 0
-    for path, part in parts_of(groups, folder):
-        write_taught(part, scores[begin : begin + len(part)], path, teacher=teacher)
-        begin += len(part)
-    return scores
+def write_all(corpus, folder, teacher=b"one"):
+    for path, part in parts_of(corpus, folder):
+        write_taught(part, scores_of(part), path, teacher=teacher)
 
 
-def test_what_a_teacher_thinks_comes_back_with_its_rows(groups, tmp_path, monkeypatch):
+def test_what_a_teacher_thinks_comes_back_with_its_tokens(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(taught, "_FILE_QUESTIONS", 2)
-    expected = written(groups, tmp_path)
+    write_all(corpus, tmp_path)
     assert len(list((tmp_path / "taught").iterdir())) == 3
-    found = list(taught_groups(groups, tmp_path))
-    for group, scores in zip(found, expected, strict=True):
-        for row, of_row in zip(group.rows, scores, strict=True):
-            assert row.taught is not None
-            assert np.allclose(row.taught.start, of_row.start, atol=2e-3)
-            assert np.allclose(row.taught.end, of_row.end, atol=2e-3)
-            assert row.taught.null == pytest.approx(of_row.null)
+    found = with_taught(corpus, tmp_path).taught
+    assert found is not None
+    expected = [scores_of(part) for _, part in parts_of(corpus, tmp_path)]
+    for name in ("start", "end"):
+        ours = getattr(found, name)
+        of_parts = np.concatenate([getattr(some, name) for some in expected])
+        assert np.allclose(ours[corpus.is_text], of_parts, atol=2e-3)
+        assert not ours[~corpus.is_text].any()
+    assert np.allclose(found.null, np.concatenate([some.null for some in expected]))
 
 
-def test_a_batch_has_the_teachers_scores_where_its_text_is(groups, tmp_path):
-    expected = written(groups, tmp_path)
-    found = list(taught_groups(groups, tmp_path))[:2]
-    scores = collate(found).taught
-    assert scores is not None
-    start, end, null = scores
-    row = found[1].rows[0]
-    assert np.allclose(start[2, row.pair.text], expected[1][0].start, atol=2e-3)
-    assert np.allclose(end[2, row.pair.text], expected[1][0].end, atol=2e-3)
-    assert float(null[2]) == pytest.approx(expected[1][0].null)
-    assert collate(groups[:2]).taught is None
-
-
-def test_scores_of_other_examples_are_refused(groups, tmp_path):
-    written(groups, tmp_path)
+def test_scores_of_other_examples_are_refused(corpus, tmp_path):
+    write_all(corpus, tmp_path)
     with pytest.raises(click.ClickException, match="about other examples"):
-        list(taught_groups(groups[::-1], tmp_path))
+        with_taught(corpus.part(1, 5), tmp_path)
 
 
-def test_scores_of_two_teachers_are_refused(groups, tmp_path, monkeypatch):
+def test_scores_of_two_teachers_are_refused(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(taught, "_FILE_QUESTIONS", 2)
-    written(groups, tmp_path, b"one")
-    (tmp_path / "taught" / "00002.npz").unlink()
-    kept = (tmp_path / "taught" / "00002.npz", groups[4:])
-    write_taught(kept[1], scores_of(kept[1]), kept[0], teacher=b"two")
+    write_all(corpus, tmp_path)
+    path, part = list(parts_of(corpus, tmp_path))[-1]
+    write_taught(part, scores_of(part), path, teacher=b"two")
     with pytest.raises(click.ClickException, match="by another teacher"):
-        list(taught_groups(groups, tmp_path))
+        with_taught(corpus, tmp_path)
 
 
-def test_what_is_scored_by_this_teacher_is_known_by_its_examples_and_its_teacher(groups, tmp_path):
-    (path, part) = parts_of(groups, tmp_path)[0]
+def test_what_is_scored_by_this_teacher_is_known_by_its_examples_and_its_teacher(corpus, tmp_path):
+    ((path, part),) = parts_of(corpus, tmp_path)
     assert not is_scored(path, part, b"one")
-    written(groups, tmp_path, b"one")
+    write_all(corpus, tmp_path)
     assert is_scored(path, part, b"one")
     assert not is_scored(path, part, b"two")
-    assert not is_scored(path, part[::-1], b"one")
+    assert not is_scored(path, part.part(0, 2), b"one")
 
 
-def test_scores_that_are_not_all_there_are_refused(groups, tmp_path):
-    written(groups[:3], tmp_path)
+def test_scores_that_are_not_all_there_are_refused(corpus, tmp_path):
+    write_all(corpus.part(0, 3), tmp_path)
     (tmp_path / "taught" / "00000.npz").unlink()
     with pytest.raises(click.ClickException, match="is missing"):
-        list(taught_groups(groups, tmp_path))
+        with_taught(corpus, tmp_path)

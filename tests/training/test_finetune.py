@@ -121,7 +121,7 @@ def test_a_student_learns_from_a_teacher_and_its_mean_with_another_is_exported(f
 
 def test_examples_are_tokenized_alike_whether_by_one_process_or_by_several(encoder):
     examples = [example(number) for number in range(2100)]
-    groups = finetune.tokenize_all(examples, encoder, 1)
-    assert len(groups) == 2100
+    corpus = finetune.tokenize_all(examples, encoder, 1)
+    assert len(corpus) == 2100
     first = finetune.tokenize_all(examples[:2000], encoder, 1)
-    assert [group.rows[0].pair.ids for group in groups[:2000]] == [group.rows[0].pair.ids for group in first]
+    assert corpus.part(0, 2000).digest == first.digest

@@ -189,12 +189,3 @@ def test_the_learning_rate_rises_shortly_before_it_falls_where_a_stage_begins_an
     assert max(rates) < 1
     assert rates[160:] == sorted(rates[160:], reverse=True)
     assert rates[-1] == pytest.approx(1 / 800)
-
-
-def test_a_batch_that_moves_keeps_what_it_holds(scored):
-    some = batch(**TWO_QUESTIONS, taught=scored)
-    moved = some.to("cpu")
-    assert torch.equal(moved.gold, some.gold)
-    assert moved.n_questions == 2
-    assert moved.taught is not None
-    assert all(torch.equal(one, other) for one, other in zip(moved.taught, scored, strict=True))

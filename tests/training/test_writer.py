@@ -9,26 +9,11 @@ from click.testing import CliRunner
 from training import writer
 from training.examples import Example, TrainingPassage, read_examples, write_examples
 from training.trees import Branch
-from training.writer import completions, judged, lessons, load, verdicts, written_example
+from training.writer import judged, lessons, load, verdicts, written_example, written_on
 
 TEXT = "The bridge opened in 1890. It was painted red in 1891, and in 1890 green."
 PASSAGE = TrainingPassage(TEXT, "Bridges", ((21, 25),))
 BRANCHES = [Branch("Answer:", " 1890\nQuestion: When?"), Branch("Q: When?", " Yes", is_verdict=True)]
-
-
-def test_continuations_are_those_of_the_likeliest_tokens(language_model, monkeypatch):
-    model, maker = language_model
-    monkeypatch.setattr(writer, "_TOP_K", 1)
-    stems = [maker.stem("", TEXT[:20]), maker.stem("", TEXT[1:21])]
-    found = list(completions(model, maker, stems, "Answer:", n=2, device="cpu"))
-    assert [number for number, _ in found] == [0, 0, 1, 1]
-    for number, said in found:
-        ids = [*stems[number], *maker.ids("Answer:")]
-        for _ in range(writer._MAX_WRITTEN_TOKENS):
-            ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
-            if ids[-1] == maker.end:
-                break
-        assert said == maker.text(ids[len(stems[number]) + len(maker.ids("Answer:")) :])
 
 
 @pytest.mark.parametrize(
@@ -80,9 +65,29 @@ def test_misleading_questions_are_lessons_twice():
 def test_verdicts_come_back_in_the_order_of_the_questions(language_model, monkeypatch):
     model, maker = language_model
     asked = [("", TEXT[: 20 + n % 3], f"When was the {n}th?") for n in range(40)]
-    together = verdicts(model, maker, asked, "cpu")
-    monkeypatch.setattr(writer, "_JUDGED_TOKENS", 1)
-    assert together == pytest.approx([verdicts(model, maker, [some], "cpu")[0] for some in asked], abs=1e-5)
+    together = verdicts(model, maker, asked)
+    monkeypatch.setattr(writer, "_JUDGED_AT_ONCE", 1)
+    assert together == pytest.approx([verdicts(model, maker, [some])[0] for some in asked], abs=1e-5)
+    assert len({round(some, 5) for some in together}) > 3
+
+
+def test_what_is_written_on_each_passage_is_judged_by_it(language_model, monkeypatch):
+    model, maker = language_model
+    passages = [TrainingPassage(f"Bridge {n} opened{' so' * n} late in 1890.") for n in range(5)]
+    said = {False: " 1890\nQuestion: When?", True: " late\nQuestion: How late?"}
+
+    def texts(ids):
+        return [said[branch >= 2] if len(ids) == 5 else "" for branch, _ in enumerate(ids)]
+
+    monkeypatch.setattr(maker, "texts", texts)
+    found = list(written_on(model, maker, passages, n_answered=2, n_traps=3, at_once=2))
+    assert sum(n for n, _ in found) == 5
+    examples = {(e.passages[0].text, e.source): e for _, some in found for e in some}
+    assert len(examples) == 10
+    asked = [(some.context, some.text, "When?") for some in passages]
+    for passage, likely in zip(passages, verdicts(model, maker, asked), strict=True):
+        answered = examples[passage.text, "squad1/written"].passages[0].answered
+        assert answered == pytest.approx(likely * 0.8 / (likely * 0.8 + (1 - likely) * 0.2), abs=1e-3)
 
 
 def test_machines_questions_are_judged_and_peoples_are_not(language_model, monkeypatch):
@@ -90,8 +95,8 @@ def test_machines_questions_are_judged_and_peoples_are_not(language_model, monke
     by_people = Example("When?", (PASSAGE,), "squad2")
     sources = ("squad2/altered", "squad1/written", "squad1/trap")
     made = [Example("When?", (PASSAGE,), source) for source in sources]
-    monkeypatch.setattr(writer, "verdicts", lambda model, maker, asked, device: [0.2, 0.8, 0.2])
-    found = judged(model, maker, [made[0], by_people, *made[1:]], "cpu")
+    monkeypatch.setattr(writer, "verdicts", lambda model, maker, asked: [0.2, 0.8, 0.2])
+    found = judged(model, maker, [made[0], by_people, *made[1:]])
     assert found[1] == by_people
     # By Bayes: what it was meant to be speaks as loudly as the verdict.
     expected = [0.04 / 0.68, None, 0.64 / 0.68, 0.04 / 0.68]
@@ -133,7 +138,7 @@ def test_the_whole_way(language_model_folder, tmp_path):
     learnt = load(tmp_path / "writer", "cpu", torch.float32)[0].state_dict()
     before = load(language_model_folder, "cpu", torch.float32)[0].state_dict()
     assert not all(torch.equal(learnt[name], tensor) for name, tensor in before.items())
-    run("write", "--questions", 2, "--passages", 2)
+    run("write", "--answered", 2, "--traps", 1, "--passages", 2)
     assert list(read_examples(tmp_path / "written.jsonl")) == []  # a model of this size writes nonsense
     write_examples([Example("When?", (PASSAGE,), "squad1/written")], tmp_path / "written.jsonl")
     assert "squad1/written: 1 judged" in run("judge", "written")

@@ -1,0 +1,226 @@
+"""All sequences of a training as flat arrays, from which a batch is gathered on the device that it is for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.batches import Group, batches
+from training.model import Batch
+
+_PAD_TO = 8
+_SCORED_TOKENS = 16384
+"""Of a batch that is only scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a model thinks of a corpus: start and end score of each token, and null score of each row."""
+
+    start: NDArray[np.floating]
+    end: NDArray[np.floating]
+    null: NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The rows of many groups, one after another.
+
+    Attributes:
+        ids, types: (tokens,), of all rows.
+        token_starts: (rows + 1,), where each row's tokens begin, and the end of the last.
+        text: (rows, 2), the first of a row's tokens that an answer may have and the one after the last, within the row.
+        has_answer: (rows,), how likely the row's passage answers.
+        gold: (n, 2), first token within the row and tokens after it of each right span.
+        gold_starts: (rows + 1,), where each row's right spans begin.
+        row_starts: (groups + 1,), where each group's rows begin.
+        is_weak: (groups,).
+        taught: What a teacher thinks of it.
+    """
+
+    ids: NDArray[np.int32]
+    types: NDArray[np.int8]
+    token_starts: NDArray[np.int64]
+    text: NDArray[np.int32]
+    has_answer: NDArray[np.float32]
+    gold: NDArray[np.int32]
+    gold_starts: NDArray[np.int64]
+    row_starts: NDArray[np.int64]
+    is_weak: NDArray[np.bool_]
+    taught: Scores | None = None
+
+    @classmethod
+    def of(cls, groups: Sequence[Group]) -> Corpus:
+        """Return the groups as a corpus."""
+        rows = [row for group in groups for row in group.rows]
+        pairs = [row.pair for row in rows]
+        return cls(
+            np.array([token for pair in pairs for token in pair.ids], dtype=np.int32),
+            np.array([kind for pair in pairs for kind in pair.type_ids], dtype=np.int8),
+            _starts([len(pair.ids) for pair in pairs]),
+            np.array([(pair.first, pair.first + len(pair.offsets)) for pair in pairs], dtype=np.int32).reshape(-1, 2),
+            np.array([row.has_answer for row in rows], dtype=np.float32),
+            np.concatenate(
+                [np.zeros((0, 2), np.int32), *(row.gold + np.array([row.pair.first, 0], np.int32) for row in rows)]
+            ),
+            _starts([len(row.gold) for row in rows]),
+            _starts([len(group.rows) for group in groups]),
+            np.array([group.is_weak for group in groups], dtype=np.bool_),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Corpus]) -> Corpus:
+        """Return the groups of all parts; a teacher's scores are not taken along."""
+        found: dict[str, Any] = {}
+        for field in fields(cls):
+            if field.name == "taught":
+                continue
+            arrays = [getattr(part, field.name) for part in parts]
+            if field.name.endswith("_starts"):
+                ends = np.cumsum([0, *(array[-1] for array in arrays)])
+                arrays = [np.zeros(1, np.int64), *(array[1:] + end for array, end in zip(arrays, ends, strict=False))]
+            found[field.name] = np.concatenate(arrays)
+        return cls(**found)
+
+    def part(self, begin: int, end: int) -> Corpus:
+        """Return the groups from one number up to another; a teacher's scores are not taken along."""
+        first, last = int(self.row_starts[begin]), int(self.row_starts[min(end, len(self))])
+        tokens = slice(int(self.token_starts[first]), int(self.token_starts[last]))
+        gold = slice(int(self.gold_starts[first]), int(self.gold_starts[last]))
+        return Corpus(
+            self.ids[tokens],
+            self.types[tokens],
+            self.token_starts[first : last + 1] - tokens.start,
+            self.text[first:last],
+            self.has_answer[first:last],
+            self.gold[gold],
+            self.gold_starts[first : last + 1] - gold.start,
+            self.row_starts[begin : end + 1] - first,
+            self.is_weak[begin:end],
+        )
+
+    def __len__(self) -> int:
+        return len(self.is_weak)
+
+    @property
+    def n_rows(self) -> NDArray[np.int64]:
+        """Return how many rows each group has."""
+        return np.diff(self.row_starts)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Return the tokens of each group's longest row."""
+        return np.maximum.reduceat(np.diff(self.token_starts), self.row_starts[:-1]) if len(self) else self.n_rows
+
+    @property
+    def is_text(self) -> NDArray[np.bool_]:
+        """Return which tokens, of all rows, an answer may have."""
+        n = np.diff(self.token_starts)
+        place = np.arange(len(self.ids)) - np.repeat(self.token_starts[:-1], n)
+        first, end = (np.repeat(column, n) for column in self.text.T)
+        found: NDArray[np.bool_] = (place >= first) & (place < end)
+        return found
+
+    @property
+    def digest(self) -> bytes:
+        """Return what tells these sequences from others: the SHA-256 of their tokens."""
+        return hashlib.sha256(self.ids.tobytes()).digest()
+
+    def with_taught(self, taught: Scores) -> Corpus:
+        """Return it with a teacher's scores."""
+        return replace(self, taught=taught)
+
+
+def _starts(counts: Sequence[int]) -> NDArray[np.int64]:
+    return np.cumsum([0, *counts], dtype=np.int64)
+
+
+def ranges(starts: NDArray[np.int64], chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the numbers from each chosen one's start up to the next start, and how many there are of each."""
+    counts = starts[chosen + 1] - starts[chosen]
+    before = np.cumsum(counts) - counts
+    return np.arange(counts.sum()) + np.repeat(starts[chosen] - before, counts), counts
+
+
+class Feeder:
+    """Gathers batches of a corpus that lies on a device, and puts what a model says of them where it belongs."""
+
+    def __init__(self, corpus: Corpus, device: str) -> None:
+        self._corpus, self._device = corpus, device
+        self._lengths = corpus.lengths
+        arrays = {field.name: getattr(corpus, field.name) for field in fields(corpus) if field.name != "taught"}
+        if corpus.taught is not None:
+            arrays |= {f"taught_{name}": getattr(corpus.taught, name) for name in ("start", "end", "null")}
+        for name in ("ids", "types", "taught_start", "taught_end"):
+            if name in arrays:
+                # What fills a row up is gathered from one place after all.
+                arrays[name] = np.append(arrays[name], arrays[name].dtype.type(0))
+        self._stored = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+
+    def places(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return the rows of the groups of these numbers, (rows,), and where their tokens are, (rows, length).
+
+        What fills a row up is at the place after all tokens.
+        """
+        chosen = np.array(numbers, dtype=np.int64)
+        rows = self._moved(ranges(self._corpus.row_starts, chosen)[0])
+        length = -(-int(self._lengths[chosen].max()) // _PAD_TO) * _PAD_TO
+        begin, end = (self._stored["token_starts"][rows + more][:, None] for more in (0, 1))
+        at = begin + torch.arange(length, device=self._device)
+        return rows, torch.where(at < end, at, len(self._corpus.ids))
+
+    def batch(self, numbers: Sequence[int]) -> Batch:
+        """Return the groups of these numbers as one batch."""
+        stored = self._stored
+        rows, at = self.places(numbers)
+        chosen = np.array(numbers, dtype=np.int64)
+        row_numbers, n_rows = ranges(self._corpus.row_starts, chosen)
+        gold_numbers, n_gold = ranges(self._corpus.gold_starts, row_numbers)
+        question = np.repeat(np.arange(len(chosen)), n_rows)
+        gold_rows = np.repeat(np.arange(len(row_numbers)), n_gold)
+        gold = [self._moved(gold_rows), *stored["gold"][self._moved(gold_numbers)].long().T]
+        gold.append(self._moved(question[gold_rows]))
+        place = torch.arange(at.shape[1], device=self._device)
+        first, after = stored["text"][rows, :, None].unbind(dim=1)
+        taught = None
+        if self._corpus.taught is not None:
+            start, end = (stored[f"taught_{name}"][at].float() for name in ("start", "end"))
+            taught = start, end, stored["taught_null"][rows]
+        return Batch(
+            stored["ids"][at].long(),
+            stored["types"][at].long(),
+            (at < len(self._corpus.ids)).long(),
+            (place >= first) & (place < after),
+            self._moved(question),
+            stored["has_answer"][rows],
+            torch.stack(gold, dim=1),
+            stored["is_weak"][self._moved(chosen)],
+            len(chosen),
+            taught,
+        )
+
+    def _moved(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self._device, non_blocking=True)
+
+
+@torch.no_grad()
+def scored(corpus: Corpus, device: str, model: Callable[[Batch], tuple[Tensor, Tensor, Tensor]]) -> Scores:
+    """Return what a model thinks of a corpus.
+
+    Args:
+        model: Returns start, end and null scores of a batch.
+    """
+    feeder = Feeder(corpus, device)
+    start, end = torch.zeros(2, len(corpus.ids) + 1, device=device)
+    null = torch.zeros(len(corpus.text), device=device)
+    for numbers in batches(corpus.lengths.tolist(), corpus.n_rows.tolist(), max_tokens=_SCORED_TOKENS, seed=0):
+        rows, at = feeder.places(numbers)
+        start[at], end[at], null[rows] = model(feeder.batch(numbers))
+    return Scores(*(some.cpu().numpy() for some in (start[:-1], end[:-1], null)))
