@@ -207,7 +207,9 @@ class Feeder:
         )
 
     def _moved(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(self._device, non_blocking=True)
+        tensor = torch.from_numpy(array)
+        # From other memory a GPU would be waited for.
+        return tensor if self._device == "cpu" else tensor.pin_memory().to(self._device, non_blocking=True)
 
 
 @torch.no_grad()

@@ -13,7 +13,8 @@ Reads the data sets below DATA and writes `examples.jsonl` and `written.jsonl` t
   own word index ranks among the first ten;
 - altered questions and passages without their answer's sentence (`training.unanswerable`);
 - the paragraphs of squad1-articles, but for those of squad2-cs224n-dev's articles, to write questions on;
-- the questions that `training.writer` wrote on them and its verdicts, as they are kept (`training.kept`).
+- the questions that `training.writer` wrote on them and its verdicts, as they are kept (`training.kept`); every other
+  one that has an answer with another paragraph of the same article beside it.
 
 Passages that share a long sentence with a dev or test article are left out.
 """
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -162,6 +163,23 @@ def all_examples(
     return chosen
 
 
+def with_others(examples: Iterable[Example], passages: Iterable[TrainingPassage], rng: random.Random) -> list[Example]:
+    """Return the examples, every other one of those with an answer beside a wrong passage of the same document."""
+    of_document: dict[str, list[TrainingPassage]] = defaultdict(list)
+    for passage in passages:
+        of_document[passage.context].append(passage)
+
+    def beside(right: TrainingPassage) -> tuple[TrainingPassage, ...]:
+        others = of_document[right.context]
+        if not right.spans or not others or rng.random() < 0.5:
+            return (right,)
+        other, answers = rng.choice(others), {right.text[start:end].casefold() for start, end in right.spans}
+        is_wrong = other.text != right.text and not any(answer in other.text.casefold() for answer in answers)
+        return (right, other) if is_wrong else (right,)
+
+    return [replace(example, passages=beside(example.passages[0])) for example in examples]
+
+
 def long_sentences(paragraphs: Iterable[str]) -> set[str]:
     """Return the sentences by which a text is recognised elsewhere."""
     return {
@@ -221,7 +239,7 @@ def main(data: Path, *, output: Path, seed: int) -> None:
     examples = with_verdicts([e for e in track(with_forbidden, "Overlaps") if is_unseen(e)], kept)
     made = {
         "examples": examples,
-        "written": written(written_on, kept),
+        "written": with_others(written(written_on, kept), written_on, rng),
         "asked": [e for e in on_wikipedia if not e.is_weak and is_unseen(e)],
         "passages": [Example("", (passage,), "squad1") for passage in written_on],
         "dev": dev,

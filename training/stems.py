@@ -176,8 +176,8 @@ def _attended(queries: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> Te
     Not torch's own: with a mask it repeats the keys for each head, which takes longer than all else.
     """
     n, size = queries.shape[2:]
-    shared = queries.reshape(len(queries), keys.shape[1], -1, size)
-    scores = (shared @ keys.transpose(-1, -2) * size**-0.5).unflatten(2, (-1, n))
+    shared = (queries * size**-0.5).reshape(len(queries), keys.shape[1], -1, size)
+    scores = (shared @ keys.transpose(-1, -2)).unflatten(2, (-1, n))
     shares = scores.masked_fill(~seen[:, None, None], -torch.inf).softmax(dim=-1).flatten(2, 3)
     found: Tensor = (shares @ values).reshape(queries.shape)
     return found

@@ -45,6 +45,7 @@ _JUDGED_AT_ONCE = 512
 """Passages."""
 _MAX_WRITTEN_TOKENS = 44
 _BELIEVED = 0.5
+_KEPT_ANSWERED_TRAPS = 1 / 3
 _PRIORS = {"altered": 0.2, "written": 0.8, "trap": 0.2}
 """How likely the passage answers a question that was made to be one of these, before it is judged."""
 
@@ -177,6 +178,15 @@ def written_on(
                 for example, share in zip(of_one, of_shares, strict=True)
             ],
         )
+
+
+def worth_learning(examples: Iterable[Example], rng: random.Random) -> list[Example]:
+    """Return the examples, of traps that are answered after all only every third: what answers them is not known."""
+    return [some for some in examples if not _is_answered_trap(some) or rng.random() < _KEPT_ANSWERED_TRAPS]
+
+
+def _is_answered_trap(example: Example) -> bool:
+    return example.source.endswith("/trap") and (example.passages[0].answered or 0.0) >= _BELIEVED
 
 
 def _unique(examples: Iterable[Example | None]) -> list[Example]:
@@ -356,7 +366,7 @@ def write_command(
         for n_done, some in written_on(model, maker, passages, n_answered=answered, n_traps=traps, at_once=at_once):
             found += some
             progress.update(task, advance=n_done)
-    write_examples(found, folder / "written.jsonl")
+    write_examples(worth_learning(found, random.Random(_SEED)), folder / "written.jsonl")
     _tell("written", found)
 
 
