@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.batches import Group, batches
-from training.model import Batch
+from training.model import Batch, SpanModel
 
 _PAD_TO = 8
 _SCORED_TOKENS = 16384
@@ -22,7 +22,12 @@ _SCORED_TOKENS = 16384
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What a model thinks of a corpus: start and end score of each token, and null score of each row."""
+    """What a model thinks of a corpus.
+
+    Attributes:
+        start, end: (tokens,), float32 or, from a file, float16.
+        null: (rows,), float32.
+    """
 
     start: NDArray[np.floating]
     end: NDArray[np.floating]
@@ -133,16 +138,12 @@ class Corpus:
         """Return what tells these sequences from others: the SHA-256 of their tokens."""
         return hashlib.sha256(self.ids.tobytes()).digest()
 
-    def with_taught(self, taught: Scores) -> Corpus:
-        """Return it with a teacher's scores."""
-        return replace(self, taught=taught)
-
 
 def _starts(counts: Sequence[int]) -> NDArray[np.int64]:
     return np.cumsum([0, *counts], dtype=np.int64)
 
 
-def ranges(starts: NDArray[np.int64], chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _ranges(starts: NDArray[np.int64], chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the numbers from each chosen one's start up to the next start, and how many there are of each."""
     counts = starts[chosen + 1] - starts[chosen]
     before = np.cumsum(counts) - counts
@@ -150,12 +151,13 @@ def ranges(starts: NDArray[np.int64], chosen: NDArray[np.int64]) -> tuple[NDArra
 
 
 class Feeder:
-    """Gathers batches of a corpus that lies on a device, and puts what a model says of them where it belongs."""
+    """Gathers batches of a corpus that lies on a device."""
 
     def __init__(self, corpus: Corpus, device: str) -> None:
         self._corpus, self._device = corpus, device
         self._lengths = corpus.lengths
-        arrays = {field.name: getattr(corpus, field.name) for field in fields(corpus) if field.name != "taught"}
+        names = ("ids", "types", "token_starts", "text", "has_answer", "gold", "is_weak")
+        arrays = {name: getattr(corpus, name) for name in names}
         if corpus.taught is not None:
             arrays |= {f"taught_{name}": getattr(corpus.taught, name) for name in ("start", "end", "null")}
         for name in ("ids", "types", "taught_start", "taught_end"):
@@ -170,7 +172,7 @@ class Feeder:
         What fills a row up is at the place after all tokens.
         """
         chosen = np.array(numbers, dtype=np.int64)
-        rows = self._moved(ranges(self._corpus.row_starts, chosen)[0])
+        rows = self._moved(_ranges(self._corpus.row_starts, chosen)[0])
         length = -(-int(self._lengths[chosen].max()) // _PAD_TO) * _PAD_TO
         begin, end = (self._stored["token_starts"][rows + more][:, None] for more in (0, 1))
         at = begin + torch.arange(length, device=self._device)
@@ -181,8 +183,8 @@ class Feeder:
         stored = self._stored
         rows, at = self.places(numbers)
         chosen = np.array(numbers, dtype=np.int64)
-        row_numbers, n_rows = ranges(self._corpus.row_starts, chosen)
-        gold_numbers, n_gold = ranges(self._corpus.gold_starts, row_numbers)
+        row_numbers, n_rows = _ranges(self._corpus.row_starts, chosen)
+        gold_numbers, n_gold = _ranges(self._corpus.gold_starts, row_numbers)
         question = np.repeat(np.arange(len(chosen)), n_rows)
         gold_rows = np.repeat(np.arange(len(row_numbers)), n_gold)
         gold = [self._moved(gold_rows), *stored["gold"][self._moved(gold_numbers)].long().T]
@@ -213,16 +215,12 @@ class Feeder:
 
 
 @torch.no_grad()
-def scored(corpus: Corpus, device: str, model: Callable[[Batch], tuple[Tensor, Tensor, Tensor]]) -> Scores:
-    """Return what a model thinks of a corpus.
-
-    Args:
-        model: Returns start, end and null scores of a batch.
-    """
+def scored(corpus: Corpus, model: SpanModel, *, device: str) -> Scores:
+    """Return what a model on a device thinks of a corpus."""
     feeder = Feeder(corpus, device)
     start, end = torch.zeros(2, len(corpus.ids) + 1, device=device)
     null = torch.zeros(len(corpus.text), device=device)
     for numbers in batches(corpus.lengths.tolist(), corpus.n_rows.tolist(), max_tokens=_SCORED_TOKENS, seed=0):
         rows, at = feeder.places(numbers)
-        start[at], end[at], null[rows] = model(feeder.batch(numbers))
+        start[at], end[at], null[rows] = model.scores(feeder.batch(numbers))
     return Scores(*(some.cpu().numpy() for some in (start[:-1], end[:-1], null)))

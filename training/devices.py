@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import torch
+from torch import nn
 
 
 def best_device() -> str:
@@ -20,6 +21,14 @@ def best_dtype(device: str) -> torch.dtype:
     """
     is_slow = device == "cpu" and torch.backends.cpu.get_cpu_capability() in {"DEFAULT", "AVX2"}
     return torch.float32 if is_slow else torch.bfloat16
+
+
+def to_best(model: nn.Module, device: str) -> None:
+    """Move a model to a device and let it compute in what that is fast in."""
+    model.to(device)
+    for parameter in model.parameters():
+        # Not the buffers: places of tokens are among them, which bfloat16 does not tell apart.
+        parameter.data = parameter.data.to(best_dtype(device))
 
 
 folder_option = click.option(

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import click
 import numpy as np
+import torch
 from rich.progress import track
 
 from index.model_files import embedded_folder
 from index.tokens import read_tokenizer
 from training.corpus import Corpus, Scores, scored
-from training.devices import best_device, folder_option
-from training.finetune import SEED, STAGES, Trainer, read_all, tokenize_all
+from training.devices import best_device, folder_option, to_best
+from training.finetune import SEED, STAGES, read_all, tokenize_all
 from training.model import SpanModel
 from training.taught import is_scored, parts_of, write_taught
 
@@ -76,11 +77,13 @@ class TeacherTokens:
         return replace(ours, ids=ids, types=types, token_starts=starts, text=ours.text + np.int32(two - 3), gold=gold)
 
 
-def teach(corpus: Corpus, trainer: Trainer, tokens: TeacherTokens) -> Scores:
-    """Return the teacher's scores, start and end of the tokens that an answer may have, one after another."""
+def teach(corpus: Corpus, model: SpanModel, *, tokens: TeacherTokens, device: str) -> Scores:
+    """Return the scores of a teacher on a device; of tokens that no answer may have they are 0."""
     as_read = tokens.corpus(corpus)
-    scores = scored(as_read, trainer.device, trainer.scores)
-    return Scores(scores.start[as_read.is_text], scores.end[as_read.is_text], scores.null)
+    scores = scored(as_read, model, device=device)
+    is_text, (start, end) = corpus.is_text, np.zeros((2, len(corpus.ids)), np.float32)
+    start[is_text], end[is_text] = (ends[as_read.is_text] for ends in (scores.start, scores.end))
+    return Scores(start, end, scores.null)
 
 
 @click.command()
@@ -102,13 +105,14 @@ def teach(corpus: Corpus, trainer: Trainer, tokens: TeacherTokens) -> Scores:
 )
 def main(*, encoder: Path, teacher: Path, folder: Path, seed: int) -> None:
     """Score what the reader learns from a teacher, on a GPU where there is one."""
-    trainer = Trainer(SpanModel(encoder), best_device())
-    trainer.load(teacher)
+    model, device = SpanModel(encoder), best_device()
+    model.load_state_dict(torch.load(teacher, map_location="cpu", weights_only=True)["model"])
+    to_best(model.eval(), device)
     tokens, name = TeacherTokens(embedded_folder(), encoder), hashlib.sha256(teacher.read_bytes()).digest()
     corpus = tokenize_all(read_all(folder, STAGES["student"].examples), embedded_folder(), seed)
     for path, part in track(list(parts_of(corpus, folder)), "Scoring"):
         if not is_scored(path, part, name):
-            write_taught(part, teach(part, trainer, tokens), path, teacher=name)
+            write_taught(part, teach(part, model, tokens=tokens, device=device), path, teacher=name)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Train the span reader, and its teacher, on what `training.prepare` and `training.writer` made, in stages.
 
-    python -m training.finetune first --encoder FOLDER --steps 228 --rate 5e-5
-    python -m training.finetune teacher --encoder FOLDER --steps 685 --rate 5e-5
-    python -m training.finetune student --steps 1561 --rate 2.5e-4
+    python -m training.finetune first --encoder FOLDER --steps 300 --rate 5e-5
+    python -m training.finetune teacher --encoder FOLDER --steps 1940 --rate 5e-5
+    python -m training.finetune student --steps 3982 --rate 3.5e-4 --batch-tokens 32768
 
 `first` trains a larger model, at a learning rate that rises and stays; `teacher` goes on from it, on written
 questions, too, while the rate falls to nothing. What `training.distil` then has of it teaches `student`, the reader.
@@ -70,7 +70,7 @@ class Stage:
 STAGES = {
     "first": Stage(("examples",), 100, falls=False),
     "teacher": Stage(("examples", "written"), 0, before="first"),
-    "student": Stage(("examples", "written"), 200, is_taught=True),
+    "student": Stage(("examples", "written"), 300, is_taught=True),
 }
 
 
@@ -84,8 +84,15 @@ def learning_rate(stage: Stage, step: int, n_steps: int, *, peak: float) -> floa
 
 
 def read_all(folder: Path, names: Sequence[str]) -> list[Example]:
-    """Return the examples of several files."""
-    return [example for name in names for example in read_examples(folder / f"{name}.jsonl")]
+    """Return the examples of several files.
+
+    Raises:
+        click.ClickException: There are none.
+    """
+    found = [example for name in names for example in read_examples(folder / f"{name}.jsonl")]
+    if not found:
+        raise click.ClickException(f"no examples in {folder}: run `python -m training.prepare`")
+    return found
 
 
 def tokenize_all(examples: Sequence[Example], folder: Path, seed: int) -> Corpus:
@@ -93,13 +100,13 @@ def tokenize_all(examples: Sequence[Example], folder: Path, seed: int) -> Corpus
     size = 2000
     parts = [(examples[at : at + size], folder, seed + at) for at in range(0, len(examples), size)]
     if len(parts) == 1:
-        return tokenized(*parts[0])
+        return _tokenized(*parts[0])
     # Not forked: torch may have threads by now.
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        return Corpus.joined(list(pool.map(tokenized, *zip(*parts, strict=True))))
+        return Corpus.joined(list(pool.map(_tokenized, *zip(*parts, strict=True))))
 
 
-def tokenized(examples: Sequence[Example], folder: Path, seed: int) -> Corpus:
+def _tokenized(examples: Sequence[Example], folder: Path, seed: int) -> Corpus:
     """Return the sequences of some training examples."""
     rng = random.Random(seed)
     short, long = (PairMaker(folder, max_tokens=n) for n in (_SHORT_TOKENS, _LONG_TOKENS))
@@ -161,17 +168,11 @@ class Trainer:
 
     def train(self, batch: Batch, rate: float) -> torch.Tensor:
         """Take one step; return both losses, (2,)."""
-        finding, telling = losses(*self.scores(batch), batch)
+        finding, telling = losses(*self.model.scores(batch), batch)
         (finding + telling).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
-        self.optimizer.gradient_norm()
         self.optimizer.step(rate)
         self.step += 1
         return torch.stack([finding, telling]).detach()
-
-    def scores(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return start, end and null scores."""
-        start, end, null = self.model(batch.ids, batch.token_types, batch.mask)
-        return start, end, null
 
 
 def dev_scores(trainer: Trainer, examples: Sequence[Example], folder: Path) -> dict[str, float]:
@@ -183,7 +184,7 @@ def dev_scores(trainer: Trainer, examples: Sequence[Example], folder: Path) -> d
     maker, rng = PairMaker(folder), random.Random(0)
     groups = [tokenize(replace(example, passages=example.passages[:1]), maker, rng) for example in examples]
     corpus = Corpus.of(groups)
-    found_scores = scored(corpus, trainer.device, trainer.scores)
+    found_scores = scored(corpus, trainer.model, device=trainer.device)
     trainer.model.train()
     answers: dict[int, tuple[str, float]] = {}
     for number, group in enumerate(groups):

@@ -60,6 +60,11 @@ class SpanModel(nn.Module):
             nn.init.normal_(head.weight, std=config.initializer_range)
             nn.init.zeros_(head.bias)
 
+    def scores(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Return start and end scores, (rows, length), and null scores, (rows,), of a batch."""
+        start, end, null = self(batch.ids, batch.token_types, batch.mask)
+        return start, end, null
+
     def forward(self, ids: Tensor, token_types: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return start and end scores, (rows, length), and null scores, (rows,), in float32."""
         types = {"token_type_ids": token_types} if self._has_token_types else {}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import click
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from training.devices import best_dtype
+from training.devices import to_best
 
 
 class Optimizer:
@@ -20,12 +21,9 @@ class Optimizer:
     def __init__(self, model: nn.Module, device: str, *, weight_decay: float) -> None:
         """Move the model to a device; matrices decay, biases and norms do not."""
         model.to(device)
-        self._model = model
         self._exact = {name: some.detach().float().clone() for name, some in model.named_parameters()}
-        dtype = best_dtype(device)
-        for parameter in model.parameters():
-            # Not the buffers: places of tokens are among them, which no bfloat16 tells apart.
-            parameter.data = parameter.data.to(dtype)
+        to_best(model, device)
+        self._model = model
         self._trained = [(some, self._exact[name]) for name, some in model.named_parameters() if some.requires_grad]
         exact = [copy for _, copy in self._trained]
         groups = [
@@ -34,35 +32,37 @@ class Optimizer:
         ]
         self._adam = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
 
-    def gradient_norm(self) -> Tensor:
-        """Take over the gradients, cut to a norm of 1; return what it was."""
-        for parameter, copy in self._trained:
-            copy.grad = torch.zeros_like(copy) if parameter.grad is None else parameter.grad.float()
-            parameter.grad = None
-        return torch.nn.utils.clip_grad_norm_([copy for _, copy in self._trained], 1.0)
-
     @torch.no_grad()
     def step(self, rate: float) -> None:
-        """Take one step along the gradients that were taken over."""
+        """Take one step along the model's gradients, cut to a norm of 1; ones that are not finite count as none."""
+        gradients = [
+            torch.zeros_like(copy) if parameter.grad is None else parameter.grad.float()
+            for parameter, copy in self._trained
+        ]
+        norm = nn.utils.get_total_norm(gradients)
+        for (parameter, copy), gradient in zip(self._trained, gradients, strict=True):
+            # Not by a question, for whose answer a GPU would be waited for.
+            copy.grad = torch.where(norm.isfinite(), gradient / norm.clamp_min(1.0), 0.0)
+            parameter.grad = None
         for group in self._adam.param_groups:
             group["lr"] = rate
         self._adam.step()
-        self._hand_over()
-
-    def _hand_over(self) -> None:
         for parameter, copy in self._trained:
             parameter.data.copy_(copy)
-
-    def weights(self) -> Mapping[str, Tensor]:
-        """Return the exact weights by name."""
-        return self._exact
+            copy.grad = None
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint has to keep."""
         return {"model": self._exact, "optimizer": self._adam.state_dict()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Go on from what `state` returned.
+
+        Raises:
+            click.ClickException: It is of a model with other weights.
+        """
+        if state["model"].keys() != self._exact.keys():
+            raise click.ClickException("the checkpoint is of another model: name the encoder that it was made from")
         for name, copy in self._exact.items():
             copy.copy_(state["model"][name])
         self._adam.load_state_dict(state["optimizer"])

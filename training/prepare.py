@@ -13,8 +13,8 @@ Reads the data sets below DATA and writes `examples.jsonl` and `written.jsonl` t
   own word index ranks among the first ten;
 - altered questions and passages without their answer's sentence (`training.unanswerable`);
 - the paragraphs of squad1-articles, but for those of squad2-cs224n-dev's articles, to write questions on;
-- the questions that `training.writer` wrote on them and its verdicts, as they are kept (`training.kept`); every other
-  one that has an answer with another paragraph of the same article beside it.
+- the questions that `training.writer` wrote on them and its verdicts, as they are kept (`training.kept`); half of those
+  that have an answer with another paragraph of the same article beside them.
 
 Passages that share a long sentence with a dev or test article are left out.
 """
@@ -118,16 +118,21 @@ class WrongPassages:
 
     def for_question(self, example: Example, rng: random.Random) -> TrainingPassage | None:
         """Return one of the ten nearest passages that does not hold an answer's text; None where all do."""
-        right = example.passages[0]
-        answers = {right.text[start:end].casefold() for start, end in right.spans}
         found = self._index.search(example.question, self._DEPTH, order=lambda ids: {i: i for i in ids}, allowed=None)
-        wrong = [self._passages[entry.passage_id - 1] for entry in found]
-        wrong = [
-            some
-            for some in wrong
-            if some.text != right.text and not any(answer in some.text.casefold() for answer in answers)
-        ]
-        return rng.choice(wrong) if wrong else None
+        return one_wrong([self._passages[entry.passage_id - 1] for entry in found], example.passages[0], rng=rng)
+
+
+def one_wrong(
+    passages: Iterable[TrainingPassage], right: TrainingPassage, *, rng: random.Random
+) -> TrainingPassage | None:
+    """Return one of the passages that does not hold an answer's text; None where all do."""
+    answers = {right.text[start:end].casefold() for start, end in right.spans}
+    wrong = [
+        some
+        for some in passages
+        if some.text != right.text and not any(answer in some.text.casefold() for answer in answers)
+    ]
+    return rng.choice(wrong) if wrong else None
 
 
 def all_examples(
@@ -163,21 +168,20 @@ def all_examples(
     return chosen
 
 
-def with_others(examples: Iterable[Example], passages: Iterable[TrainingPassage], rng: random.Random) -> list[Example]:
-    """Return the examples, every other one of those with an answer beside a wrong passage of the same document."""
+def with_others(
+    examples: Iterable[Example], passages: Iterable[TrainingPassage], *, rng: random.Random
+) -> list[Example]:
+    """Return the examples, half of those with an answer beside a wrong passage of the same document."""
     of_document: dict[str, list[TrainingPassage]] = defaultdict(list)
     for passage in passages:
         of_document[passage.context].append(passage)
-
-    def beside(right: TrainingPassage) -> tuple[TrainingPassage, ...]:
-        others = of_document[right.context]
-        if not right.spans or not others or rng.random() < 0.5:
-            return (right,)
-        other, answers = rng.choice(others), {right.text[start:end].casefold() for start, end in right.spans}
-        is_wrong = other.text != right.text and not any(answer in other.text.casefold() for answer in answers)
-        return (right, other) if is_wrong else (right,)
-
-    return [replace(example, passages=beside(example.passages[0])) for example in examples]
+    found = []
+    for example in examples:
+        right = example.passages[0]
+        is_chosen = right.spans and rng.random() < 0.5
+        wrong = one_wrong(of_document[right.context], right, rng=rng) if is_chosen else None
+        found.append(replace(example, passages=(right, wrong)) if wrong else example)
+    return found
 
 
 def long_sentences(paragraphs: Iterable[str]) -> set[str]:
@@ -239,7 +243,7 @@ def main(data: Path, *, output: Path, seed: int) -> None:
     examples = with_verdicts([e for e in track(with_forbidden, "Overlaps") if is_unseen(e)], kept)
     made = {
         "examples": examples,
-        "written": with_others(written(written_on, kept), written_on, rng),
+        "written": with_others(written(written_on, kept), written_on, rng=rng),
         "asked": [e for e in on_wikipedia if not e.is_weak and is_unseen(e)],
         "passages": [Example("", (passage,), "squad1") for passage in written_on],
         "dev": dev,

@@ -14,12 +14,16 @@ from torch import Tensor
 from torch.nn import functional
 
 LanguageModel: TypeAlias = Any
-"""One of transformers' for causal language modelling, with places as Llama and Qwen have them; it has no types."""
+"""One of transformers' for causal language modelling, of the kinds in `KINDS`; it has no types."""
+
+KINDS = ("llama", "qwen2")
+"""Whose layers are computed here: others norm, scale or window what these do not."""
 
 _READ_TOKENS = 32768
 """That are computed at once where many are given."""
 _TOP_K, _TOP_P = 40, 0.92
 _LOOK_EVERY, _FEW_LEFT = 4, 0.01
+"""Steps between looks whether all but few branches are over: a GPU is waited for at each, and the last take long."""
 
 
 class Stems:
@@ -92,12 +96,13 @@ class Stems:
 
     @torch.no_grad()
     def said(self, starts: Sequence[Sequence[int]], *, end: int, max_tokens: int) -> Tensor:
-        """Return drawn continuations, (stems, branches, tokens), filled up with the end.
+        """Return drawn continuations, (stems, branches, tokens), with the end in the place of a start and after it.
 
         Args:
             starts: What each branch of every stem begins with.
             end: The token that ends a branch.
-            max_tokens: That a branch says of itself. Few that have not ended by then end there.
+            max_tokens: That a branch with the longest start says of itself, at most: the last few are cut off when all
+                others are over.
 
         Source: Holtzman et al. 2020, https://arxiv.org/abs/1904.09751, for drawing from the likeliest words.
         """
@@ -128,10 +133,10 @@ class Stems:
         return torch.stack(found, dim=2)
 
     @torch.no_grad()
-    def preferred(self, branches: Sequence[Sequence[Sequence[int]]], one: int, other: int) -> list[list[float]]:
+    def preferred(self, branches: Sequence[Sequence[Sequence[int]]], *, one: int, other: int) -> list[list[float]]:
         """Return for each branch of each stem how likely the first of two tokens comes next, where it is either."""
         found: list[list[float]] = []
-        weight = self._model.lm_head.weight[[one, other]]
+        weight = self._model.lm_head.weight[[one, other]].float()
         longest = max(sum(map(len, some)) for some in branches) or 1
         self._make_room(longest)
         for rows in self._rows(longest):
@@ -155,7 +160,7 @@ class Stems:
             seen = torch.cat([self._is_stem[rows, None].expand(-1, length, -1), own], dim=2)
             states = self._states(rows, ids, positions + self._n[rows, None], self._length, seen)
             at_row, at_place = torch.tensor(lasts, dtype=torch.long).reshape(-1, 2).T.to(self._device)
-            first, second = (states[at_row, at_place] @ weight.T).float().T
+            first, second = (states[at_row, at_place].float() @ weight.T).T
             shares: Iterator[float] = iter((first - second).sigmoid().tolist())
             found += [[next(shares) for _ in of_stem] for of_stem in some]
         return found

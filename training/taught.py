@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,24 +53,23 @@ def with_taught(corpus: Corpus, folder: Path) -> Corpus:
         if len(teachers) > 1:
             raise click.ClickException(f"{path} is by another teacher than those before it: {remedy}")
         all_stored.append(stored)
-    of_text = (np.concatenate([stored[name] for stored in all_stored]) for name in ("start", "end"))
-    start, end = (on_text(some, corpus) for some in of_text)
-    return corpus.with_taught(Scores(start, end, np.concatenate([stored["null"] for stored in all_stored])))
-
-
-def on_text(values: NDArray[np.floating], corpus: Corpus) -> NDArray[np.floating]:
-    """Return values of the tokens that an answer may have as values of all tokens; the others have 0."""
-    found = np.zeros(len(corpus.ids), dtype=values.dtype)
-    found[corpus.is_text] = values
-    return found
+    is_text, (start, end) = corpus.is_text, np.zeros((2, len(corpus.ids)), np.float16)
+    start[is_text], end[is_text], null = (
+        np.concatenate([stored[name] for stored in all_stored]) for name in ("start", "end", "null")
+    )
+    return replace(corpus, taught=Scores(start, end, null))
 
 
 def write_taught(part: Corpus, scores: Scores, path: Path, *, teacher: bytes) -> None:
-    """Write a teacher's scores of some sequences; never a file that is cut short.
+    """Write a teacher's scores of the tokens that an answer may have; never a file that is cut short.
 
-    Args:
-        scores: Start and end of the tokens that an answer may have, one after another.
+    Raises:
+        click.ClickException: Some are no numbers, or too large to be kept.
     """
+    is_text = part.is_text
+    start, end = (ends[is_text].astype(np.float16) for ends in (scores.start, scores.end))
+    if not all(np.isfinite(some).all() for some in (start, end, scores.null)):
+        raise click.ClickException("the teacher's scores are not finite: train it anew, at a lower --rate")
     path.parent.mkdir(exist_ok=True)
     unfinished = path.with_suffix(".part")
     with unfinished.open("wb") as stream:
@@ -77,8 +77,8 @@ def write_taught(part: Corpus, scores: Scores, path: Path, *, teacher: bytes) ->
             stream,
             examples=np.frombuffer(part.digest, dtype=np.uint8),
             teacher=np.frombuffer(teacher, dtype=np.uint8),
-            start=scores.start.astype(np.float16),
-            end=scores.end.astype(np.float16),
+            start=start,
+            end=end,
             null=scores.null.astype(np.float32),
         )
     unfinished.replace(path)

@@ -13,9 +13,6 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-_STEM_TO = 16
-"""Stems are filled up in front to a multiple of so many tokens, so that many have the same length."""
-
 _MAX_STEM_TOKENS = 512
 
 
@@ -78,10 +75,6 @@ class TreeMaker:
         """Return a text's tokens; what looks like a special token is text."""
         return tuple(self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
-    def text(self, ids: Sequence[int]) -> str:
-        """Return what tokens say, without the end and what fills up."""
-        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
-
     def all_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of many texts."""
         if not texts:
@@ -93,17 +86,10 @@ class TreeMaker:
         """Return what many tokens say, without the end and what fills up."""
         return [str(text) for text in self._tokenizer.batch_decode(ids, skip_special_tokens=True)]
 
-    def stem(self, context: str, text: str) -> tuple[int, ...]:
-        """Return a passage under its title and headings."""
-        return self._filled(self.ids(_headed(context, text)))
-
-    def stems(self, passages: Sequence[tuple[str, str]]) -> list[tuple[int, ...]]:
-        """Return many passages, context and text of each."""
-        return [self._filled(ids) for ids in self.all_ids([_headed(*passage) for passage in passages])]
-
-    def _filled(self, ids: Sequence[int]) -> tuple[int, ...]:
-        ids = ids[:_MAX_STEM_TOKENS]
-        return (*[self.end] * (-len(ids) % _STEM_TO), *ids)
+    def stems(self, passages: Sequence[tuple[str, str]]) -> list[list[int]]:
+        """Return passages under their titles and headings, of each context and text; what is too long is cut."""
+        headed = [f"{context}\n\n{text}\n\n" if context else f"{text}\n\n" for context, text in passages]
+        return [ids[:_MAX_STEM_TOKENS] for ids in self.all_ids(headed)]
 
     def tree(self, context: str, text: str, branches: Sequence[Branch]) -> Tree:
         """Return a passage with what is said of it."""
@@ -111,11 +97,8 @@ class TreeMaker:
             (self.ids(one.given), self.ids(one.said)[:1] if one.is_verdict else (*self.ids(one.said), self.end))
             for one in branches
         )
-        return Tree(self.stem(context, text), made, tuple(one.is_verdict for one in branches))
-
-
-def _headed(context: str, text: str) -> str:
-    return f"{context}\n\n{text}\n\n" if context else f"{text}\n\n"
+        (stem,) = self.stems([(context, text)])
+        return Tree(tuple(stem), made, tuple(one.is_verdict for one in branches))
 
 
 def forest(trees: Sequence[Tree]) -> Forest:

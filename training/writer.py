@@ -27,7 +27,7 @@ import torch
 from rich.progress import Progress, track
 from torch import Tensor
 from torch.nn import functional
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from qa.evaluation.measures import auroc
 from training.batches import packed
@@ -35,17 +35,19 @@ from training.devices import best_device, best_dtype, folder_option
 from training.examples import Example, TrainingPassage, read_examples, write_examples
 from training.kept import KEPT, write_kept
 from training.optimizer import Optimizer
-from training.stems import LanguageModel, Stems
+from training.stems import KINDS, LanguageModel, Stems
 from training.trees import Branch, Forest, Tree, TreeMaker, forest
 from training.unanswerable import altered_question
 
 _SEED = 20261126
 _BATCH_TOKENS = 6144
-_JUDGED_AT_ONCE = 512
-"""Passages."""
+_JUDGED_TOKENS, _JUDGED_QUESTIONS = 65536, 16
+"""Of the passages that are kept at once, and of each of them."""
 _MAX_WRITTEN_TOKENS = 44
+"""Of an answer and its question."""
 _BELIEVED = 0.5
 _KEPT_ANSWERED_TRAPS = 1 / 3
+"""Enough to teach that not every odd question is a trap."""
 _PRIORS = {"altered": 0.2, "written": 0.8, "trap": 0.2}
 """How likely the passage answers a question that was made to be one of these, before it is judged."""
 
@@ -65,7 +67,14 @@ def verdict_branch(question: str, *, is_answered: bool) -> Branch:
 
 
 def load(folder: Path, device: str, dtype: torch.dtype) -> tuple[LanguageModel, TreeMaker]:
-    """Return the language model in a folder, and what makes its sequences."""
+    """Return the language model in a folder, and what makes its sequences.
+
+    Raises:
+        click.ClickException: It is of a kind that cannot be gone on from here.
+    """
+    config = AutoConfig.from_pretrained(str(folder))
+    if config.model_type not in KINDS or getattr(config, "use_sliding_window", False):
+        raise click.ClickException(f"{folder} has a model of kind {config.model_type}: take one of {', '.join(KINDS)}")
     model: LanguageModel = AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype, attn_implementation="sdpa")
     return model.to(device), TreeMaker(AutoTokenizer.from_pretrained(str(folder)))
 
@@ -98,10 +107,14 @@ def verdicts(model: LanguageModel, maker: TreeMaker, asked: Sequence[tuple[str, 
     of_passage: dict[tuple[str, str], list[int]] = defaultdict(list)
     for number, (context, text, _) in enumerate(asked):
         of_passage[context, text].append(number)
-    parts = [(*key, numbers[at : at + 16]) for key, numbers in of_passage.items() for at in range(0, len(numbers), 16)]
+    parts = [
+        (*key, numbers[at : at + _JUDGED_QUESTIONS])
+        for key, numbers in of_passage.items()
+        for at in range(0, len(numbers), _JUDGED_QUESTIONS)
+    ]
     stems = maker.stems([(context, text) for context, text, _ in parts])
     found = [0.5] * len(asked)
-    for chosen in track(list(_alike(stems, _JUDGED_AT_ONCE)), "Judging"):
+    for chosen in track(_at_once(stems, _JUDGED_TOKENS), "Judging"):
         numbers = [parts[part][2] for part in chosen]
         shares = judged_on(
             Stems(model, [stems[part] for part in chosen]), maker, [[asked[n][2] for n in some] for some in numbers]
@@ -116,13 +129,13 @@ def judged_on(stems: Stems, maker: TreeMaker, questions: Sequence[Sequence[str]]
     """Return how likely each passage answers each of its questions."""
     yes, no = (maker.ids(word)[0] for word in (_YES, _NO))
     ids = iter(maker.all_ids([verdict_branch(some, is_answered=True).given for of_one in questions for some in of_one]))
-    return stems.preferred([[next(ids) for _ in of_one] for of_one in questions], yes, no)
+    return stems.preferred([[next(ids) for _ in of_one] for of_one in questions], one=yes, other=no)
 
 
-def _alike(stems: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
-    """Yield the numbers of so many stems at a time that are about as long as one another."""
-    order = sorted(range(len(stems)), key=lambda number: len(stems[number]))
-    yield from (order[at : at + size] for at in range(0, len(order), size))
+def _at_once(stems: Sequence[Sequence[int]], max_tokens: int) -> list[list[int]]:
+    """Return the numbers of stems about as long as one another, so many tokens with what fills them up at a time."""
+    lengths = [len(stem) for stem in stems]
+    return list(packed(lengths, sorted(range(len(stems)), key=lambda n: lengths[n]), max_tokens=max_tokens))
 
 
 def written_example(said: str, passage: TrainingPassage, *, is_trap: bool) -> Example | None:
@@ -153,11 +166,11 @@ def written_on(
 
     Args:
         n_answered, n_traps: Questions for each passage.
-        at_once: Passages that are read at once.
+        at_once: Tokens of the passages that are read at once, with what fills them up.
     """
     all_stems = maker.stems([(some.context, some.text) for some in passages])
     starts = [*[maker.ids(_ANSWER)] * n_answered, *[maker.ids(_TRAP)] * n_traps]
-    parts = list(_alike(all_stems, at_once))
+    parts = _at_once(all_stems, at_once)
     random.Random(_SEED).shuffle(parts)
     for part in parts:
         stems = Stems(model, [all_stems[number] for number in part])
@@ -170,10 +183,11 @@ def written_on(
             for number, of_one in zip(part, said.tolist(), strict=True)
         ]
         shares = judged_on(stems, maker, [[some.question for some in of_one] for of_one in found])
+        del stems  # before others are read: it is large
         yield (
             len(part),
             [
-                with_verdict(example, [share])
+                with_verdict(example, share)
                 for of_one, of_shares in zip(found, shares, strict=True)
                 for example, share in zip(of_one, of_shares, strict=True)
             ],
@@ -257,9 +271,7 @@ def learn(
     for step, batch in enumerate(plan):
         writing, judging = losses(model, forest([trees[number] for number in batch]).to(device))
         (writing + judging).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
-        # A step that overflows is left out.
-        if optimizer.gradient_norm().isfinite():
-            optimizer.step(rate * min((step + 1) / n_rise, (len(plan) - step) / max(len(plan) - n_rise, 1)))
+        optimizer.step(rate * min((step + 1) / n_rise, (len(plan) - step) / max(len(plan) - n_rise, 1)))
         yield (step + 1) / len(plan), writing.item(), judging.item()
     model.eval()
 
@@ -267,25 +279,24 @@ def learn(
 def judged(model: LanguageModel, maker: TreeMaker, examples: Sequence[Example]) -> list[Example]:
     """Return the examples with how likely each passage answers, where a machine made the question."""
     numbers = [number for number, example in enumerate(examples) if _is_made(example)]
-    asked = [
-        (some.context, some.text, examples[number].question) for number in numbers for some in examples[number].passages
-    ]
-    likely = iter(verdicts(model, maker, asked))
+    made = [(examples[number].passages[0], examples[number].question) for number in numbers]
     found = list(examples)
-    for number in numbers:
-        found[number] = with_verdict(examples[number], [next(likely) for _ in examples[number].passages])
+    likely = verdicts(model, maker, [(passage.context, passage.text, question) for passage, question in made])
+    for number, share in zip(numbers, likely, strict=True):
+        found[number] = with_verdict(examples[number], share)
     return found
 
 
-def with_verdict(example: Example, likely: Iterable[float]) -> Example:
-    """Return the example with how likely each of its passages answers, by a verdict and by what it was meant to be.
+def with_verdict(example: Example, likely: float) -> Example:
+    """Return the example with how likely its first passage answers, by a verdict and by what it was meant to be.
 
     A written question that the passage likely does not answer keeps no span; what answers a trap that it does answer
     is not known.
     """
-    prior = _PRIORS[example.source.rpartition("/")[2]]
-    passages = (_settled(some, _posterior(share, prior)) for some, share in zip(example.passages, likely, strict=True))
-    return replace(example, passages=tuple(passages))
+    answered = _posterior(likely, _PRIORS[example.source.rpartition("/")[2]])
+    first, *others = example.passages
+    settled = replace(first, answered=answered, spans=first.spans if answered >= _BELIEVED else ())
+    return replace(example, passages=(settled, *others))
 
 
 def _is_made(example: Example) -> bool:
@@ -297,10 +308,6 @@ def _posterior(likely: float, prior: float) -> float:
     """Return how likely a passage answers by a verdict and by what the question was meant to be."""
     yes, no = likely * prior, (1 - likely) * (1 - prior)
     return round(yes / (yes + no), 4)
-
-
-def _settled(passage: TrainingPassage, answered: float) -> TrainingPassage:
-    return replace(passage, answered=answered, spans=passage.spans if answered >= _BELIEVED else ())
 
 
 _model_option = click.option(
@@ -348,7 +355,7 @@ def dev_auroc(model: LanguageModel, maker: TreeMaker, folder: Path) -> float:
 @main.command("write")
 @click.option("--answered", default=2, show_default=True, help="Questions with an answer, for each passage.")
 @click.option("--traps", default=4, show_default=True, help="Questions around what only looks like one.")
-@click.option("--at-once", default=1024, show_default=True, help="Passages that are read at once.")
+@click.option("--at-once", default=200_000, show_default=True, help="Tokens of the passages that are read at once.")
 @click.option("--passages", "n_passages", type=click.IntRange(min=1), help="At most; all unless given.")
 @_model_option
 @folder_option
@@ -366,8 +373,10 @@ def write_command(
         for n_done, some in written_on(model, maker, passages, n_answered=answered, n_traps=traps, at_once=at_once):
             found += some
             progress.update(task, advance=n_done)
-    write_examples(worth_learning(found, random.Random(_SEED)), folder / "written.jsonl")
     _tell("written", found)
+    found = worth_learning(found, random.Random(_SEED))
+    write_examples(found, folder / "written.jsonl")
+    click.echo(f"{len(found)} of them kept")
 
 
 @main.command("judge")

@@ -1,4 +1,7 @@
+import itertools
 import random
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from qa.readers import embedded_folder
 from training.batches import tokenize
 from training.corpus import Corpus, Feeder, Scores, scored
 from training.examples import Example, TrainingPassage
+from training.model import SpanModel
 
 TEXT = "The bridge opened in 1890. It was painted red in 1891."
 
@@ -41,7 +45,7 @@ def drawn(corpus):
     return Scores(start, end, rng.normal(size=len(corpus.text)).astype(np.float32))
 
 
-@pytest.mark.parametrize("numbers", [[0], [3, 1], [4, 0, 2]])
+@pytest.mark.parametrize("numbers", [[0], [2], [3, 1], [4, 0, 2]])
 def test_a_batch_is_its_groups_row_by_row(maker, groups, corpus, numbers):
     batch = Feeder(corpus, "cpu").batch(numbers)
     rows = [(question, row) for question, number in enumerate(numbers) for row in groups[number].rows]
@@ -77,7 +81,7 @@ def test_a_batch_points_at_the_gold_tokens_of_each_question(maker, corpus):
 
 def test_a_batch_has_a_teachers_scores_of_its_tokens(corpus):
     taught = drawn(corpus)
-    batch = Feeder(corpus.with_taught(taught), "cpu").batch([3, 0])
+    batch = Feeder(replace(corpus, taught=taught), "cpu").batch([3, 0])
     assert batch.taught is not None
     start, end, null = (some.numpy() for some in batch.taught)
     for index, row in enumerate([corpus.row_starts[3], corpus.row_starts[3] + 1, 0]):
@@ -106,10 +110,14 @@ def test_corpora_are_told_apart_by_their_tokens(corpus):
 def test_scores_are_put_where_their_tokens_are(corpus, monkeypatch):
     monkeypatch.setattr("training.corpus._SCORED_TOKENS", 60)
 
-    def model(batch):
-        return batch.ids.float(), -batch.ids.float(), (batch.ids * batch.mask).sum(dim=1).float()
+    class Echo:
+        def scores(self, batch):
+            return batch.ids.float(), -batch.ids.float(), (batch.ids * batch.mask).sum(dim=1).float()
 
-    found = scored(corpus, "cpu", model)
-    assert (found.start == corpus.ids).all()
-    assert (found.end == -corpus.ids).all()
-    assert (found.null == np.add.reduceat(corpus.ids, corpus.token_starts[:-1])).all()
+    for some in (corpus, Corpus.of([])):
+        found = scored(some, cast("SpanModel", Echo()), device="cpu")
+        assert (found.start == some.ids).all()
+        assert (found.end == -some.ids).all()
+        assert found.null.tolist() == [
+            some.ids[begin:end].sum() for begin, end in itertools.pairwise(some.token_starts)
+        ]

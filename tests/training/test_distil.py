@@ -14,7 +14,7 @@ from training.batches import Group, Row, tokenize
 from training.corpus import Corpus, Scores
 from training.distil import TeacherTokens, teach
 from training.examples import Example, TrainingPassage
-from training.finetune import Trainer
+from training.model import SpanModel
 from training.taught import is_scored, parts_of, with_taught, write_taught
 
 TEXT = "The bridge opened in 1890. It was painted red in 1891."
@@ -93,8 +93,6 @@ def test_a_teacher_with_other_words_is_refused(other_tokenizer):
 class Echo:
     """Scores each token by its id and its place, and a sequence by the sum of its ids."""
 
-    device = "cpu"
-
     def scores(self, batch):
         places = torch.arange(batch.ids.shape[1])
         return batch.ids + places / 1000, (places - batch.ids).float(), (batch.ids * batch.mask).sum(dim=1).float()
@@ -110,21 +108,21 @@ def test_each_row_has_the_scores_of_its_own_sequence(other_tokenizer):
         ]
     )
     tokens = TeacherTokens(embedded_folder(), other_tokenizer)
-    found = teach(corpus, cast("Trainer", Echo()), tokens)
-    theirs, at = tokens.corpus(corpus), 0
-    for row, (first, after) in enumerate(theirs.text):
+    found = teach(corpus, cast("SpanModel", Echo()), tokens=tokens, device="cpu")
+    theirs = tokens.corpus(corpus)
+    for row, ((first, after), (our_first, our_after)) in enumerate(zip(theirs.text, corpus.text, strict=True)):
         ids = theirs.ids[theirs.token_starts[row] : theirs.token_starts[row + 1]]
-        places, here = np.arange(len(ids)), slice(at, at + after - first)
+        places, begin = np.arange(len(ids)), corpus.token_starts[row]
+        here = slice(begin + our_first, begin + our_after)
         assert found.start[here] == pytest.approx((ids + places / 1000)[first:after], rel=1e-5)
         assert found.end[here] == pytest.approx((places - ids)[first:after])
         assert found.null[row] == ids.sum()
-        at = here.stop
-    assert at == len(found.start)
+    assert not found.start[~corpus.is_text].any()
 
 
 def scores_of(part):
     rng = np.random.default_rng(0)
-    start, end = rng.normal(size=(2, int(part.is_text.sum()))).astype(np.float32)
+    start, end = rng.normal(size=(2, len(part.ids))).astype(np.float32)
     return Scores(start, end, rng.normal(size=len(part.text)).astype(np.float32))
 
 
@@ -143,7 +141,7 @@ def test_what_a_teacher_thinks_comes_back_with_its_tokens(corpus, tmp_path, monk
     for name in ("start", "end"):
         ours = getattr(found, name)
         of_parts = np.concatenate([getattr(some, name) for some in expected])
-        assert np.allclose(ours[corpus.is_text], of_parts, atol=2e-3)
+        assert np.allclose(ours[corpus.is_text], of_parts[corpus.is_text], atol=2e-3)
         assert not ours[~corpus.is_text].any()
     assert np.allclose(found.null, np.concatenate([some.null for some in expected]))
 
@@ -177,3 +175,12 @@ def test_scores_that_are_not_all_there_are_refused(corpus, tmp_path):
     (tmp_path / "taught" / "00000.npz").unlink()
     with pytest.raises(click.ClickException, match="is missing"):
         with_taught(corpus, tmp_path)
+
+
+@pytest.mark.parametrize("value", [np.nan, 1e6])
+def test_scores_that_are_no_numbers_are_never_written(corpus, tmp_path, value):
+    scores = scores_of(corpus)
+    scores.end[corpus.text[0, 0]] = value
+    with pytest.raises(click.ClickException, match="not finite"), np.errstate(over="ignore"):
+        write_taught(corpus, scores, tmp_path / "taught" / "00000.npz", teacher=b"one")
+    assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import click
 import pytest
 import torch
 from click.testing import CliRunner
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 
 from qa.readers import embedded_folder
 from tests.tiny import CONFIG, write_bert
-from training import average, distil, export, finetune
+from training import average, devices, distil, export, finetune
 from training.examples import Example, TrainingPassage, write_examples
 from training.model import SpanModel
 
@@ -62,7 +63,11 @@ def rows_of(folder):
         return list(csv.DictReader(stream))
 
 
-def test_a_training_that_is_cut_short_goes_on_to_the_same_weights(folder, encoder, tmp_path_factory, monkeypatch):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_training_that_is_cut_short_goes_on_to_the_same_weights(
+    folder, encoder, tmp_path_factory, monkeypatch, dtype
+):
+    monkeypatch.setattr(devices, "best_dtype", lambda device: dtype)
     other = tmp_path_factory.mktemp("whole")
     for path in folder.iterdir():
         shutil.copyfile(path, other / path.name)
@@ -124,4 +129,11 @@ def test_examples_are_tokenized_alike_whether_by_one_process_or_by_several(encod
     corpus = finetune.tokenize_all(examples, encoder, 1)
     assert len(corpus) == 2100
     first = finetune.tokenize_all(examples[:2000], encoder, 1)
-    assert corpus.part(0, 2000).digest == first.digest
+    rest = finetune._tokenized(examples[2000:], encoder, 2001)
+    assert [corpus.part(0, 2000).digest, corpus.part(2000, 2100).digest] == [first.digest, rest.digest]
+
+
+def test_no_examples_are_an_error_with_a_remedy(tmp_path):
+    (tmp_path / "examples.jsonl").touch()
+    with pytest.raises(click.ClickException, match=r"training\.prepare"):
+        finetune.read_all(tmp_path, ("examples",))

@@ -185,7 +185,7 @@ def test_the_learning_rate_falls_to_nothing_where_a_stage_goes_on_from_another()
 
 def test_the_learning_rate_rises_shortly_before_it_falls_where_a_stage_begins_anew():
     rates = [learning_rate(STAGES["student"], step, 800, peak=1.0) for step in range(800)]
-    assert rates[0] == pytest.approx(1 / 200)
+    assert rates[0] == pytest.approx(1 / 300)
     assert max(rates) < 1
-    assert rates[160:] == sorted(rates[160:], reverse=True)
+    assert rates[300:] == sorted(rates[300:], reverse=True)
     assert rates[-1] == pytest.approx(1 / 800)

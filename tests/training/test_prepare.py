@@ -3,7 +3,7 @@ import random
 from dataclasses import replace
 
 from training.examples import Example, TrainingPassage
-from training.prepare import WrongPassages, all_examples, squad_examples
+from training.prepare import WrongPassages, all_examples, squad_examples, with_others
 
 
 def example(number, *, is_weak=False):
@@ -52,6 +52,23 @@ def test_a_wrong_passage_does_not_hold_the_answer():
             start, end = some.passages[0].spans[0]
             assert not wrong.spans
             assert some.passages[0].text[start:end] not in wrong.text
+
+
+def test_half_of_what_has_an_answer_gets_another_passage_of_its_document_that_does_not_hold_it():
+    texts = ["It opened in 1890.", "In 1890 it rained.", "It was red.", "It is green."]
+    passages = [TrainingPassage(text, title) for title in ("A", "B") for text in texts]
+    answered = [replace(some, spans=((13, 17),)) for some in passages[::4]]
+    alone = TrainingPassage(texts[0], "C", ((13, 17),))
+    examples = [Example("When?", (some,), "x") for some in (*answered * 200, passages[2], alone)]
+    found = with_others(examples, passages, rng=random.Random(0))
+    assert [some.passages[0] for some in found] == [some.passages[0] for some in examples]
+    beside = [some.passages for some in found if len(some.passages) > 1]
+    assert 160 < len(beside) < 240
+    assert {(right.context, wrong.context, wrong.text) for right, wrong in beside} == {
+        (title, title, text) for title in ("A", "B") for text in texts[2:]
+    }
+    assert found[-2:] == examples[-2:]
+    assert with_others(examples, passages, rng=random.Random(0)) == found
 
 
 def test_a_question_without_an_answer_has_what_looks_like_one(tmp_path):

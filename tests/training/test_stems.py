@@ -50,7 +50,7 @@ def test_what_is_asked_of_each_stem_is_answered_as_if_it_stood_alone(language_mo
     read = Stems(model, some)
     read.said([maker.ids("A")], end=maker.end, max_tokens=3)
     for _ in range(2):
-        found = read.preferred(asked, yes, no)
+        found = read.preferred(asked, one=yes, other=no)
         assert [len(of_stem) for of_stem in found] == [2, 0, 1]
         for stem, branches, shares in zip(some, asked, found, strict=True):
             for branch, share in zip(branches, shares, strict=True):

@@ -9,15 +9,20 @@ BRANCHES = [Branch("Answer:", " 1890\nQuestion: When?"), Branch("Q: When?", " Ye
 
 def test_what_looks_like_a_special_token_is_text(language_model):
     _, maker = language_model
-    assert maker.end not in maker.ids("a <end> b")
-    assert maker.text(maker.ids("a <end> b")) == "a <end> b"
+    text = "a <end> b"
+    assert maker.end not in maker.ids(text)
+    assert maker.all_ids([text, "c"]) == [list(maker.ids(text)), list(maker.ids("c"))]
+    assert maker.texts(maker.all_ids([text])) == [text]
 
 
-def test_stems_are_filled_up_in_front(language_model):
+def test_a_stem_is_a_passage_under_its_title_and_no_longer_than_it_may_be(language_model):
     _, maker = language_model
-    stem = maker.stem("Bridges", TEXT)
-    assert len(stem) % 16 == 0
-    assert maker.text(stem) == f"Bridges\n\n{TEXT}\n\n"
+    short, untitled, long = maker.stems([("Bridges", TEXT), ("", TEXT), ("Bridges", TEXT * 50)])
+    assert maker.texts([short, untitled]) == [f"Bridges\n\n{TEXT}\n\n", f"{TEXT}\n\n"]
+    assert len(long) == 512
+    assert long[: len(short) - 2] == short[:-2]
+    assert list(maker.tree("Bridges", TEXT, []).stem) == short
+    assert maker.stems([]) == []
 
 
 def test_each_branch_is_said_as_if_it_stood_alone(language_model):

@@ -1,12 +1,16 @@
 """The language model's part, with one of a few thousand parameters that is trained for some steps."""
 
+import json
 import random
+from dataclasses import replace
 
+import click
 import pytest
 import torch
 from click.testing import CliRunner
 
 from training import writer
+from training.devices import best_dtype
 from training.examples import Example, TrainingPassage, read_examples, write_examples
 from training.trees import Branch
 from training.writer import judged, lessons, load, verdicts, written_example, written_on
@@ -66,7 +70,7 @@ def test_verdicts_come_back_in_the_order_of_the_questions(language_model, monkey
     model, maker = language_model
     asked = [("", TEXT[: 20 + n % 3], f"When was the {n}th?") for n in range(40)]
     together = verdicts(model, maker, asked)
-    monkeypatch.setattr(writer, "_JUDGED_AT_ONCE", 1)
+    monkeypatch.setattr(writer, "_JUDGED_TOKENS", 1)
     assert together == pytest.approx([verdicts(model, maker, [some])[0] for some in asked], abs=1e-5)
     assert len({round(some, 5) for some in together}) > 3
 
@@ -80,8 +84,9 @@ def test_what_is_written_on_each_passage_is_judged_by_it(language_model, monkeyp
         return [said[branch >= 2] if len(ids) == 5 else "" for branch, _ in enumerate(ids)]
 
     monkeypatch.setattr(maker, "texts", texts)
-    found = list(written_on(model, maker, passages, n_answered=2, n_traps=3, at_once=2))
-    assert sum(n for n, _ in found) == 5
+    found = list(written_on(model, maker, passages, n_answered=2, n_traps=3, at_once=100))
+    assert sorted(n for n, _ in found) == [1, 2, 2]
+    assert sum(len(some) for _, some in found) == 10  # the same question is not kept twice
     examples = {(e.passages[0].text, e.source): e for _, some in found for e in some}
     assert len(examples) == 10
     asked = [(some.context, some.text, "When?") for some in passages]
@@ -106,15 +111,31 @@ def test_machines_questions_are_judged_and_peoples_are_not(language_model, monke
     assert [bool(some.passages[0].spans) for some in found] == [False, True, True, False]
 
 
-def test_a_step_that_overflows_is_left_out(language_model_folder, monkeypatch):
-    model, maker = load(language_model_folder, "cpu", torch.float32)
-    trees = [maker.tree("", TEXT, BRANCHES)]
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    monkeypatch.setattr(
-        writer, "losses", lambda model, batch: (model.lm_head.weight.sum() * torch.inf, torch.zeros(()))
-    )
-    list(writer.learn(model, trees, epochs=1, rate=1e-3, device="cpu"))
-    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+def test_a_wrong_passage_beside_the_right_one_is_not_judged(language_model):
+    model, maker = language_model
+    both = Example("When?", (PASSAGE, TrainingPassage("Other.")), "squad1/written")
+    (found,) = judged(model, maker, [both])
+    assert found.passages[0].answered is not None
+    assert found.passages[1] == both.passages[1]
+
+
+def test_of_traps_that_are_answered_a_third_is_worth_learning():
+    def example(source, answered):
+        return Example("When?", (replace(PASSAGE, answered=answered),), source)
+
+    traps = [example("squad1/trap", 0.9) for _ in range(900)]
+    others = [example("squad1/trap", 0.1), example("squad1/written", 0.9), example("squad1/written", 0.1)]
+    found = writer.worth_learning([*others, *traps], random.Random(0))
+    assert found[:3] == others
+    assert 250 < len(found) - 3 < 350
+
+
+@pytest.mark.parametrize("setting", [{"model_type": "qwen3"}, {"use_sliding_window": True}])
+def test_a_model_of_another_kind_is_refused(language_model_folder, tmp_path, setting):
+    stored = json.loads((language_model_folder / "config.json").read_bytes())
+    (tmp_path / "config.json").write_text(json.dumps(stored | setting), encoding="utf-8")
+    with pytest.raises(click.ClickException, match="take one of llama, qwen2"):
+        load(tmp_path, "cpu", torch.float32)
 
 
 def test_the_whole_way(language_model_folder, tmp_path):
@@ -136,8 +157,8 @@ def test_the_whole_way(language_model_folder, tmp_path):
 
     assert "AUROC on dev articles" in run("learn", "--model", language_model_folder, "--epochs", 1)
     learnt = load(tmp_path / "writer", "cpu", torch.float32)[0].state_dict()
-    before = load(language_model_folder, "cpu", torch.float32)[0].state_dict()
-    assert not all(torch.equal(learnt[name], tensor) for name, tensor in before.items())
+    before = load(language_model_folder, "cpu", torch.float32)[0].to(best_dtype("cpu")).state_dict()
+    assert not all(torch.equal(learnt[name], tensor.float()) for name, tensor in before.items())
     run("write", "--answered", 2, "--traps", 1, "--passages", 2)
     assert list(read_examples(tmp_path / "written.jsonl")) == []  # a model of this size writes nonsense
     write_examples([Example("When?", (PASSAGE,), "squad1/written")], tmp_path / "written.jsonl")
