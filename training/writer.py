@@ -325,8 +325,8 @@ def main() -> None:
 
 @main.command("learn")
 @click.option("--model", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
-@click.option("--epochs", default=3, show_default=True)
-@click.option("--rate", default=1e-5, show_default=True, help="Highest learning rate.")
+@click.option("--epochs", default=2, show_default=True, help="Passes over what people asked.")
+@click.option("--rate", default=1.5e-5, show_default=True, help="Highest learning rate.")
 @folder_option
 def learn_command(model: Path, *, epochs: int, rate: float, folder: Path) -> None:
     """Train a language model on the questions that people wrote."""
@@ -403,7 +403,7 @@ def _tell(name: str, examples: Sequence[Example]) -> None:
 @click.option("--output", type=click.Path(path_type=Path), default=KEPT, show_default="training/kept.csv.xz")
 @folder_option
 def keep_command(names: tuple[str, ...], *, output: Path, folder: Path) -> None:
-    """Keep what was judged of NAMES, as in "examples written", for who has no GPU."""
+    """Keep what was judged of NAMES, as in "examples written", for those who have no GPU."""
     n = write_kept((example for name in names for example in read_examples(folder / f"{name}.jsonl")), output)
     click.echo(f"{output}: {n} questions, {output.stat().st_size / 1000:.0f} kB")
 

@@ -41,7 +41,7 @@ def pages(engine: Engine, feedback: FeedbackStore) -> Blueprint:
     def ask() -> str | tuple[str, int]:
         form = views.Form.of(request.args, engine.media_types(), engine.reader.calibration.risks)
         if "q" not in request.args:
-            refuse_unknown(request.args, _OPTIONAL)
+            refuse_unknown(request.args, ("q", *_OPTIONAL))
             return render_template("start.html", form=form, listing=views.Listing.of(engine.documents().documents))
         try:
             query = _without_blanks(request.args)

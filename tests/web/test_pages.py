@@ -144,6 +144,12 @@ def test_every_link_of_every_page_leads_somewhere(client, path):
                 assert _tree(target).xpath(f"//*[@id='{parts.fragment}']"), link
 
 
+def test_a_page_asked_by_another_name_than_its_own_tells_that_name(client):
+    response = client.get("/?question=When%3F")
+    assert response.status_code == 400
+    assert "known are q, k, path" in response.get_data(as_text=True)
+
+
 def test_states_can_be_told_apart_by_their_titles(client):
     states = (
         *("start", "answers", "no answer", "nothing found", "refused"),
