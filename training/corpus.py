@@ -162,34 +162,24 @@ class Feeder:
             arrays |= {f"taught_{name}": getattr(corpus.taught, name) for name in ("start", "end", "null")}
         for name in ("ids", "types", "taught_start", "taught_end"):
             if name in arrays:
-                # What fills a row up is gathered from one place after all.
+                # What fills a row up is gathered from one place after all tokens.
                 arrays[name] = np.append(arrays[name], arrays[name].dtype.type(0))
         self._stored = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
 
-    def places(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Return the rows of the groups of these numbers, (rows,), and where their tokens are, (rows, length).
-
-        What fills a row up is at the place after all tokens.
-        """
-        chosen = np.array(numbers, dtype=np.int64)
-        rows = self._moved(_ranges(self._corpus.row_starts, chosen)[0])
-        length = -(-int(self._lengths[chosen].max()) // _PAD_TO) * _PAD_TO
-        begin, end = (self._stored["token_starts"][rows + more][:, None] for more in (0, 1))
-        at = begin + torch.arange(length, device=self._device)
-        return rows, torch.where(at < end, at, len(self._corpus.ids))
-
     def batch(self, numbers: Sequence[int]) -> Batch:
         """Return the groups of these numbers as one batch."""
-        stored = self._stored
-        rows, at = self.places(numbers)
-        chosen = np.array(numbers, dtype=np.int64)
+        stored, chosen = self._stored, np.array(numbers, dtype=np.int64)
         row_numbers, n_rows = _ranges(self._corpus.row_starts, chosen)
+        rows = self._moved(row_numbers)
+        place = torch.arange(-(-int(self._lengths[chosen].max()) // _PAD_TO) * _PAD_TO, device=self._device)
+        begin, end = (stored["token_starts"][rows + more][:, None] for more in (0, 1))
+        is_token = place < end - begin
+        at = torch.where(is_token, begin + place, len(self._corpus.ids))
         gold_numbers, n_gold = _ranges(self._corpus.gold_starts, row_numbers)
         question = np.repeat(np.arange(len(chosen)), n_rows)
         gold_rows = np.repeat(np.arange(len(row_numbers)), n_gold)
         gold = [self._moved(gold_rows), *stored["gold"][self._moved(gold_numbers)].long().T]
         gold.append(self._moved(question[gold_rows]))
-        place = torch.arange(at.shape[1], device=self._device)
         first, after = stored["text"][rows, :, None].unbind(dim=1)
         taught = None
         if self._corpus.taught is not None:
@@ -198,7 +188,7 @@ class Feeder:
         return Batch(
             stored["ids"][at].long(),
             stored["types"][at].long(),
-            (at < len(self._corpus.ids)).long(),
+            is_token.long(),
             (place >= first) & (place < after),
             self._moved(question),
             stored["has_answer"][rows],
@@ -218,9 +208,13 @@ class Feeder:
 def scored(corpus: Corpus, model: SpanModel, *, device: str) -> Scores:
     """Return what a model on a device thinks of a corpus."""
     feeder = Feeder(corpus, device)
-    start, end = torch.zeros(2, len(corpus.ids) + 1, device=device)
-    null = torch.zeros(len(corpus.text), device=device)
+    start, end = np.zeros((2, len(corpus.ids)), np.float32)
+    null = np.zeros(len(corpus.text), np.float32)
     for numbers in batches(corpus.lengths.tolist(), corpus.n_rows.tolist(), max_tokens=_SCORED_TOKENS, seed=0):
-        rows, at = feeder.places(numbers)
-        start[at], end[at], null[rows] = model.scores(feeder.batch(numbers))
-    return Scores(*(some.cpu().numpy() for some in (start[:-1], end[:-1], null)))
+        batch = feeder.batch(numbers)
+        rows, _ = _ranges(corpus.row_starts, np.array(numbers, dtype=np.int64))
+        tokens, _ = _ranges(corpus.token_starts, rows)
+        *ends, null_of_rows = model.scores(batch)
+        start[tokens], end[tokens] = (some[batch.mask.bool()].cpu().numpy() for some in ends)
+        null[rows] = null_of_rows.cpu().numpy()
+    return Scores(start, end, null)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.trees import Tree, forest
+
 LanguageModel: TypeAlias = Any
 """One of transformers' for causal language modelling, of the kinds in `KINDS`; it has no types."""
 
@@ -135,34 +137,26 @@ class Stems:
     @torch.no_grad()
     def preferred(self, branches: Sequence[Sequence[Sequence[int]]], *, one: int, other: int) -> list[list[float]]:
         """Return for each branch of each stem how likely the first of two tokens comes next, where it is either."""
-        found: list[list[float]] = []
+        # Trees without a stem go on from the kept one; what they say marks the place where it would be said.
+        trees = [
+            Tree((), tuple((tuple(some), (one,)) for some in of_stem), (True,) * len(of_stem)) for of_stem in branches
+        ]
         weight = self._model.lm_head.weight[[one, other]].float()
-        longest = max(sum(map(len, some)) for some in branches) or 1
+        longest = max(map(len, trees)) or 1
         self._make_room(longest)
+        found: list[list[float]] = []
         for rows in self._rows(longest):
-            some = branches[rows]
-            length = max(sum(map(len, of_stem)) for of_stem in some) or 1
-            ids, positions = torch.zeros(2, len(some), length, dtype=torch.long)
-            # What fills up is a branch of its own for each token.
-            number = -torch.arange(1, length + 1).repeat(len(some), 1)
-            lasts = []
-            for row, of_stem in enumerate(some):
-                at = 0
-                for index, branch in enumerate(of_stem):
-                    here = slice(at, at + len(branch))
-                    ids[row, here], number[row, here] = torch.tensor(branch), index
-                    positions[row, here] = torch.arange(len(branch))
-                    lasts.append((row, here.stop - 1))
-                    at = here.stop
-            ids, positions, number = (tensor.to(self._device) for tensor in (ids, positions, number))
-            place = torch.arange(length, device=self._device)
-            own = (number[:, None] == number[:, :, None]) & (place <= place[:, None])
-            seen = torch.cat([self._is_stem[rows, None].expand(-1, length, -1), own], dim=2)
-            states = self._states(rows, ids, positions + self._n[rows, None], self._length, seen)
-            at_row, at_place = torch.tensor(lasts, dtype=torch.long).reshape(-1, 2).T.to(self._device)
-            first, second = (states[at_row, at_place].float() @ weight.T).T
+            if not any(branches[rows]):
+                found += [[] for _ in branches[rows]]
+                continue
+            asked = forest(trees[rows]).to(self._device)
+            stem = self._is_stem[rows, None].expand(-1, asked.ids.shape[1], -1)
+            seen = torch.cat([stem, asked.mask[:, 0]], dim=2)
+            states = self._states(rows, asked.ids, asked.positions + self._n[rows, None], self._length, seen)
+            at_row, at_place = asked.learnt.T
+            first, second = (states[at_row, at_place - 1].float() @ weight.T).T
             shares: Iterator[float] = iter((first - second).sigmoid().tolist())
-            found += [[next(shares) for _ in of_stem] for of_stem in some]
+            found += [[next(shares) for _ in of_stem] for of_stem in branches[rows]]
         return found
 
 
