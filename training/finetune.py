@@ -3,9 +3,11 @@
     python -m training.finetune first --encoder FOLDER --steps 300 --rate 5e-5
     python -m training.finetune teacher --encoder FOLDER --steps 1940 --rate 5e-5
     python -m training.finetune student --steps 3982 --rate 3.5e-4 --batch-tokens 32768
+    python -m training.finetune everyday --steps 800 --rate 4e-5 --batch-tokens 1024
 
 `first` trains a larger model, at a learning rate that rises and stays; `teacher` goes on from it, on written
 questions, too, while the rate falls to nothing. What `training.distil` then has of it teaches `student`, the reader.
+`everyday` goes on from what `training.average` made of that, on made-up notices, and is held to what it knows.
 A checkpoint is written every ten minutes and at the end, and a stage that is started again goes on from its own.
 Losses and dev scores are in `log.csv`.
 """
@@ -35,7 +37,7 @@ from qa.span_reader import MAX_ANSWER_TOKENS
 from qa.spans import best_spans, log_total
 from training.batches import batches, tokenize
 from training.corpus import Corpus, Feeder, scored
-from training.devices import best_device, folder_option
+from training.devices import best_device, folder_option, to_best
 from training.examples import Example, read_examples
 from training.model import Batch, SpanModel, losses
 from training.optimizer import Optimizer
@@ -56,8 +58,9 @@ class Stage:
         examples: The files that it learns from.
         n_rise: Steps in which the learning rate rises.
         falls: And it falls from there to nothing.
-        before: The stage that it goes on from; none to begin with the encoder.
+        before: The checkpoint that it goes on from; none to begin with the encoder.
         is_taught: It learns from a teacher's scores, too.
+        kept: Files of examples beside these, whose teacher is what it goes on from: it is not to forget them.
     """
 
     examples: tuple[str, ...]
@@ -65,13 +68,17 @@ class Stage:
     falls: bool = True
     before: str | None = None
     is_taught: bool = False
+    kept: tuple[str, ...] = ()
 
 
 STAGES = {
     "first": Stage(("examples",), 100, falls=False),
     "teacher": Stage(("examples", "written"), 0, before="first"),
     "student": Stage(("examples", "written"), 300, is_taught=True),
+    "everyday": Stage(("everyday",), 50, before="average", kept=("examples", "written")),
 }
+_KEPT_TOKENS = 2.25
+"""Of what is kept for each token of what is new."""
 
 
 def learning_rate(stage: Stage, step: int, n_steps: int, *, peak: float) -> float:
@@ -155,7 +162,8 @@ class Trainer:
         """Go on from a checkpoint."""
         stored = torch.load(path, map_location=self.device, weights_only=True)
         self.optimizer.load(stored)
-        self.step = stored["step"]
+        # A mean of checkpoints has none.
+        self.step = stored.get("step", 0)
 
     def set_out(self, folder: Path, stage: str) -> None:
         """Go on with a stage where it stopped, or begin it where it is to begin."""
@@ -166,13 +174,29 @@ class Trainer:
             self.load(folder / f"{before}.pt")
             self.step = 0
 
-    def train(self, batch: Batch, rate: float) -> torch.Tensor:
-        """Take one step; return both losses, (2,)."""
+    def train(self, batch: Batch, rate: float, *, kept: Batch | None = None) -> torch.Tensor:
+        """Take one step, on what is kept, too; return both losses of the batch, (2,)."""
         finding, telling = losses(*self.model.scores(batch), batch)
         (finding + telling).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
+        if kept is not None:
+            torch.stack(losses(*self.model.scores(kept), kept)).sum().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step(rate)
         self.step += 1
         return torch.stack([finding, telling]).detach()
+
+
+class Memory:
+    """Batches of other examples, taught by what a model made of them before it went on."""
+
+    def __init__(self, model: SpanModel, corpus: Corpus, plan: Sequence[Sequence[int]], device: str) -> None:
+        to_best(model.eval(), device)
+        self._model, self._feeder, self._plan = model, Feeder(corpus, device), plan
+
+    @torch.no_grad()
+    def batch(self, step: int) -> Batch:
+        """Return the batch of a step."""
+        batch = self._feeder.batch(self._plan[step])
+        return replace(batch, taught=self._model.scores(batch))
 
 
 def dev_scores(trainer: Trainer, examples: Sequence[Example], folder: Path) -> dict[str, float]:
@@ -296,6 +320,9 @@ def main(
     corpus = tokenize_all(read_all(folder, STAGES[stage].examples), encoder, seed)
     if STAGES[stage].is_taught:
         corpus = with_taught(corpus, folder)
+    memory = None
+    if STAGES[stage].kept:
+        memory = _memory(stage, steps, folder, encoder, seed, batch_tokens=batch_tokens, device=trainer.device)
     feeder = Feeder(corpus, trainer.device)
     dev = list(read_examples(folder / "dev.jsonl"))
     recorder = Recorder(trainer, stage, folder, random.Random(1).sample(dev, min(dev_limit, len(dev))), encoder)
@@ -303,9 +330,22 @@ def main(
         task = progress.add_task(stage, total=steps, completed=trainer.step)
         for numbers in make_plan(corpus, steps, seed, max_tokens=batch_tokens)[trainer.step :]:
             rate_now = learning_rate(STAGES[stage], trainer.step, steps, peak=rate)
-            recorder.note(trainer.train(feeder.batch(numbers), rate_now), rate_now)
+            kept = memory.batch(trainer.step) if memory else None
+            recorder.note(trainer.train(feeder.batch(numbers), rate_now, kept=kept), rate_now)
             progress.update(task, completed=trainer.step)
     recorder.keep()
+
+
+def _memory(
+    stage: str, steps: int, folder: Path, encoder: Path, seed: int, *, batch_tokens: int, device: str
+) -> Memory:
+    """Return what a stage is not to forget."""
+    before = SpanModel(encoder)
+    stored = torch.load(folder / f"{STAGES[stage].before}.pt", map_location="cpu", weights_only=True)
+    before.load_state_dict(stored["model"])
+    corpus = tokenize_all(read_all(folder, STAGES[stage].kept), encoder, seed)
+    plan = make_plan(corpus, steps, seed, max_tokens=int(_KEPT_TOKENS * batch_tokens))
+    return Memory(before, corpus, plan, device)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ class Optimizer:
         return {"model": self._exact, "optimizer": self._adam.state_dict()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned.
+        """Go on from what `state` returned, or begin with the weights in it where they are all there is.
 
         Raises:
             click.ClickException: It is of a model with other weights.
@@ -65,6 +65,7 @@ class Optimizer:
             raise click.ClickException("the checkpoint is of another model: name the encoder that it was made from")
         for name, copy in self._exact.items():
             copy.copy_(state["model"][name])
-        self._adam.load_state_dict(state["optimizer"])
+        if "optimizer" in state:
+            self._adam.load_state_dict(state["optimizer"])
         for name, parameter in self._model.named_parameters():
             parameter.data.copy_(self._exact[name])

@@ -2,8 +2,9 @@
 
     python -m training.prepare DATA [--output var/training]
 
-Reads the data sets below DATA and writes `examples.jsonl` and `written.jsonl` to train on, `dev.jsonl` to tune on, what
-`training.writer` learns from and writes on, `asked.jsonl` and `passages.jsonl`, and `summary.json`. What is what:
+Reads the data sets below DATA and writes `examples.jsonl`, `written.jsonl` and `everyday.jsonl` to train on,
+`dev.jsonl` to tune on, what `training.writer` learns from and writes on, `asked.jsonl` and `passages.jsonl`, and
+`summary.json`. What is what:
 
 - squadshifts, policyqa, covidqa-open: questions with answer spans;
 - reqa-squad: questions with the sentence that holds the answer; the paragraph is found in squad1-articles;
@@ -14,7 +15,8 @@ Reads the data sets below DATA and writes `examples.jsonl` and `written.jsonl` t
 - altered questions and passages without their answer's sentence (`training.unanswerable`);
 - the paragraphs of squad1-articles, but for those of squad2-cs224n-dev's articles, to write questions on;
 - the questions that `training.writer` wrote on them and its verdicts, as they are kept (`training.kept`); half of those
-  that have an answer with another paragraph of the same article beside them.
+  that have an answer with another paragraph of the same article beside them;
+- questions on made-up notices (`training.everyday`), some of them, of other kinds, to tune on.
 
 Passages that share a long sentence with a dev or test article are left out.
 """
@@ -37,6 +39,7 @@ from index.records import Passage, Span
 from index.sentences import sentence_spans
 from index.store.words import WordIndex
 from qa.evaluation.datasets import read_articles, title_of
+from training.everyday import everyday_examples
 from training.examples import Example, TrainingPassage, write_examples
 from training.kept import KEPT, read_kept, with_verdicts, written
 from training.unanswerable import altered_question, without_answer
@@ -58,6 +61,7 @@ _SEED = 20261124
 _LONG_SENTENCE = 60
 _LEAST_WRITTEN_ON = 200
 """Characters."""
+_N_EVERYDAY, _N_EVERYDAY_DEV = 24_000, 800
 
 
 def squad_examples(path: Path, source: str) -> Iterator[tuple[str, Example]]:
@@ -246,7 +250,8 @@ def main(data: Path, *, output: Path, seed: int) -> None:
         "written": with_others(written(written_on, kept), written_on, rng=rng),
         "asked": [e for e in on_wikipedia if not e.is_weak and is_unseen(e)],
         "passages": [Example("", (passage,), "squad1") for passage in written_on],
-        "dev": dev,
+        "everyday": everyday_examples(_N_EVERYDAY, seed=seed),
+        "dev": [*dev, *everyday_examples(_N_EVERYDAY_DEV, seed=seed, is_held_out=True)],
     }
     output.mkdir(parents=True, exist_ok=True)
     for name, some in made.items():

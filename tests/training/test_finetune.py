@@ -76,10 +76,10 @@ def test_a_training_that_is_cut_short_goes_on_to_the_same_weights(
     class CutShort(Exception):
         pass
 
-    def step(self, batch, rate, *, go=finetune.Trainer.train):
+    def step(self, batch, rate, *, kept=None, go=finetune.Trainer.train):
         if self.step == 4:
             raise CutShort
-        return go(self, batch, rate)
+        return go(self, batch, rate, kept=kept)
 
     with monkeypatch.context() as patched:
         patched.setattr(finetune, "_CHECKPOINT_EVERY_S", 0)
@@ -94,6 +94,48 @@ def test_a_training_that_is_cut_short_goes_on_to_the_same_weights(
     # Done already: nothing is trained, nothing is written.
     assert train("first", folder, encoder)["step"] == N_STEPS
     assert len(rows_of(folder)) == 5
+
+
+@pytest.fixture
+def with_everyday(folder, encoder):
+    """A folder with a mean to go on from, and with new examples to learn."""
+    train("first", folder, encoder)
+    run(average, folder / "first.pt", "--output", folder / "average.pt")
+    write_examples([replace(example(number), source="everyday") for number in range(40, 60)], folder / "everyday.jsonl")
+    return folder
+
+
+def test_everyday_goes_on_from_a_mean_and_is_taught_by_it_what_it_knew(with_everyday, encoder, monkeypatch):
+    mean = torch.load(with_everyday / "average.pt", weights_only=True)["model"]
+    taught = []
+
+    def step(self, batch, rate, *, kept, go=finetune.Trainer.train):
+        before = SpanModel(encoder).eval()
+        before.load_state_dict(mean)
+        with torch.no_grad():
+            taught.append(all(map(torch.equal, kept.taught, before.scores(kept))))
+        assert batch.taught is None
+        return go(self, batch, rate, kept=kept)
+
+    monkeypatch.setattr(devices, "best_dtype", lambda device: torch.float32)
+    monkeypatch.setattr(finetune.Trainer, "train", step)
+    found = train("everyday", with_everyday, encoder)
+    assert taught == [True] * N_STEPS
+    assert found["step"] == N_STEPS
+    assert any(not torch.equal(tensor, mean[name]) for name, tensor in found["model"].items())
+
+
+def test_what_is_kept_counts_in_a_step(with_everyday, encoder):
+    def trained(kept):
+        trainer = finetune.Trainer(SpanModel(encoder), "cpu")
+        trainer.set_out(with_everyday, "everyday")
+        trainer.train(feeder.batch([0]), 1e-3, kept=kept)
+        return trainer.model.state_dict()
+
+    corpus = finetune.tokenize_all(finetune.read_all(with_everyday, ("everyday",)), encoder, 1)
+    feeder = finetune.Feeder(corpus, "cpu")
+    alone, beside = trained(None), trained(feeder.batch([1]))
+    assert any(not torch.equal(tensor, beside[name]) for name, tensor in alone.items())
 
 
 def test_word_embeddings_stay_as_they_are_and_the_rest_does_not(folder, encoder):
