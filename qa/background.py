@@ -38,7 +38,7 @@ def background_work(engine: Engine, stopped: threading.Event, *, is_watching: bo
         stopped: Set by the caller to end the threads.
         is_watching: Update when a document changes; otherwise other processes' updates are followed only.
     """
-    loops: list[Callable[[], object]] = [lambda: _survive(engine.warm_up), lambda: _follow(engine, stopped)]
+    loops: list[Callable[[], object]] = [_Survived(engine.warm_up), lambda: _follow(engine, stopped)]
     if is_watching:
         loops.append(lambda: _watch(engine, stopped))
     threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
@@ -53,9 +53,9 @@ def background_work(engine: Engine, stopped: threading.Event, *, is_watching: bo
 
 
 def _follow(engine: Engine, stopped: threading.Event) -> None:
-    pause_s = _REFRESH_EVERY_S
+    pause_s, refresh = _REFRESH_EVERY_S, _Survived(engine.refresh)
     while not stopped.wait(pause_s):
-        pause_s = _RETRY_AFTER_S if _survive(engine.refresh) else _REFRESH_EVERY_S
+        pause_s = _RETRY_AFTER_S if refresh() else _REFRESH_EVERY_S
 
 
 def _watch(engine: Engine, stopped: threading.Event) -> None:
@@ -69,6 +69,7 @@ def _watch(engine: Engine, stopped: threading.Event) -> None:
         if stopped.is_set():
             raise _Stopped
 
+    update = _Survived(lambda: engine.update(go_on))
     while not stopped.is_set():
         # Due at once: what was saved before the watch began is not among its events.
         due = time.monotonic()
@@ -87,7 +88,7 @@ def _watch(engine: Engine, stopped: threading.Event) -> None:
                     break  # another folder has taken its place, which has no watch yet
                 if not changes and time.monotonic() < due:
                     continue
-                while _survive(lambda: engine.update(go_on)) is IndexBusy and not stopped.wait(_RETRY_AFTER_S):
+                while update() is IndexBusy and not stopped.wait(_RETRY_AFTER_S):
                     pass
                 due = time.monotonic() + _SWEEP_EVERY_S
         # watchfiles has RuntimeError for what goes wrong in its own watcher.
@@ -96,16 +97,32 @@ def _watch(engine: Engine, stopped: threading.Event) -> None:
             stopped.wait(_RETRY_AFTER_S)
 
 
-def _survive(step: Callable[[], object]) -> type[Exception] | None:
-    """Run a step; log its error and return the kind, so that one failure does not end the work."""
-    try:
-        step()
-    except _Stopped:
-        pass
-    except CitespanError as error:
-        _log.error("%s: %s", error.code, error)
-        return type(error)
-    except Exception as error:  # noqa: BLE001 -- a thread's boundary: the service goes on answering
-        _log.exception("unexpected error in the background")
-        return type(error)
-    return None
+class _Survived:
+    """A step that is taken again and again, whose failure does not end the work.
+
+    The same failure is logged once, until there is another or none.
+    """
+
+    def __init__(self, step: Callable[[], object]) -> None:
+        self._step, self._told = step, ""
+
+    def __call__(self) -> type[Exception] | None:
+        """Take the step; return the kind of its error."""
+        try:
+            self._step()
+        except _Stopped:
+            pass
+        except CitespanError as error:
+            if self._is_news(message := f"{error.code}: {error}"):
+                _log.error("%s", message)
+            return type(error)
+        except Exception as error:  # noqa: BLE001 -- a thread's boundary: the service goes on answering
+            if self._is_news(repr(error)):
+                _log.exception("unexpected error in the background")
+            return type(error)
+        self._told = ""
+        return None
+
+    def _is_news(self, message: str) -> bool:
+        self._told, before = message, self._told
+        return message != before
