@@ -149,8 +149,8 @@ class Author:
                 notice.write(", and " if is_first and item is not items[-1] else ". ")
         elif manner < 0.6:
             columns = rng.choice(self._said["columns"])
-            rows = [(item[0], self._money(), self._money()) for item in items]
-            places = self._table(notice, ("", *columns["heads"]), rows, needs_head=True)
+            prices = [(item[0], self._money(), self._money()) for item in items]
+            places = self._table(notice, ("", *columns["heads"]), prices, needs_head=True)
             for item, cells in zip(items, places, strict=True):
                 for asked, cell in zip(columns["asked"], cells, strict=True):
                     what = f"{rng.choice(item[1:])} {rng.choice(asked)}"
