@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from qa.readers import embedded_folder
 from tests.tiny import CONFIG, write_bert
 from training import average, devices, distil, export, finetune
+from training.corpus import Feeder
 from training.examples import Example, TrainingPassage, write_examples
 from training.model import SpanModel
 
@@ -133,7 +134,7 @@ def test_what_is_kept_counts_in_a_step(with_everyday, encoder):
         return trainer.model.state_dict()
 
     corpus = finetune.tokenize_all(finetune.read_all(with_everyday, ("everyday",)), encoder, 1)
-    feeder = finetune.Feeder(corpus, "cpu")
+    feeder = Feeder(corpus, "cpu")
     alone, beside = trained(None), trained(feeder.batch([1]))
     assert any(not torch.equal(tensor, beside[name]) for name, tensor in alone.items())
 
