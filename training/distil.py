@@ -16,7 +16,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-import torch
 from rich.progress import track
 
 from index.model_files import embedded_folder
@@ -24,7 +23,7 @@ from index.tokens import read_tokenizer
 from training.corpus import Corpus, Scores, scored
 from training.devices import best_device, folder_option, to_best
 from training.finetune import SEED, STAGES, read_all, tokenize_all
-from training.model import SpanModel
+from training.model import SpanModel, trained_model
 from training.taught import is_scored, parts_of, write_taught
 
 
@@ -105,9 +104,8 @@ def teach(corpus: Corpus, model: SpanModel, *, tokens: TeacherTokens, device: st
 )
 def main(*, encoder: Path, teacher: Path, folder: Path, seed: int) -> None:
     """Score what the reader learns from a teacher, on a GPU where there is one."""
-    model, device = SpanModel(encoder), best_device()
-    model.load_state_dict(torch.load(teacher, map_location="cpu", weights_only=True)["model"])
-    to_best(model.eval(), device)
+    model, device = trained_model(encoder, teacher), best_device()
+    to_best(model, device)
     tokens, name = TeacherTokens(embedded_folder(), encoder), hashlib.sha256(teacher.read_bytes()).digest()
     corpus = tokenize_all(read_all(folder, STAGES["student"].examples), embedded_folder(), seed)
     for path, part in track(list(parts_of(corpus, folder)), "Scoring"):

@@ -223,12 +223,13 @@ class Author:
             in_table = [(_capital(event), date, where) for event, date, where in rows]
             places = self._table(notice, ("What", "When", "Where"), in_table)
         else:
-            before, joint, after = ("- ", ": ", "\n") if manner < 0.75 else ("On ", " there is the ", ". ")
+            in_list, in_prose = ("- ", ": ", ", ", "\n"), ("On ", " there is the ", " ", ". ")
+            before, joint, then, after = in_list if manner < 0.75 else in_prose
             places = []
             for event, date, where in rows:
                 notice.write(before)
                 when = notice.write(date)
-                notice.write(f"{joint}{event}, " if before == "- " else f"{joint}{event} ")
+                notice.write(f"{joint}{event}{then}")
                 places.append([when, notice.write(where)])
                 notice.write(after)
         for event, cells in zip(chosen, places, strict=True):

@@ -39,7 +39,7 @@ from training.batches import batches, tokenize
 from training.corpus import Corpus, Feeder, scored
 from training.devices import best_device, folder_option, to_best
 from training.examples import Example, read_examples
-from training.model import Batch, SpanModel, losses
+from training.model import Batch, SpanModel, losses, trained_model
 from training.optimizer import Optimizer
 from training.taught import with_taught
 
@@ -189,7 +189,7 @@ class Memory:
     """Batches of other examples, taught by what a model made of them before it went on."""
 
     def __init__(self, model: SpanModel, corpus: Corpus, plan: Sequence[Sequence[int]], device: str) -> None:
-        to_best(model.eval(), device)
+        to_best(model, device)
         self._model, self._feeder, self._plan = model, Feeder(corpus, device), plan
 
     @torch.no_grad()
@@ -340,9 +340,7 @@ def _memory(
     stage: str, steps: int, folder: Path, encoder: Path, seed: int, *, batch_tokens: int, device: str
 ) -> Memory:
     """Return what a stage is not to forget."""
-    before = SpanModel(encoder)
-    stored = torch.load(folder / f"{STAGES[stage].before}.pt", map_location="cpu", weights_only=True)
-    before.load_state_dict(stored["model"])
+    before = trained_model(encoder, folder / f"{STAGES[stage].before}.pt")
     corpus = tokenize_all(read_all(folder, STAGES[stage].kept), encoder, seed)
     plan = make_plan(corpus, steps, seed, max_tokens=int(_KEPT_TOKENS * batch_tokens))
     return Memory(before, corpus, plan, device)

@@ -73,6 +73,13 @@ class SpanModel(nn.Module):
         return ends[..., 0], ends[..., 1], _in_float32(self.null_outputs, states[:, 0])[:, 0]
 
 
+def trained_model(encoder: Path, checkpoint: Path) -> SpanModel:
+    """Return the model made from an encoder with a checkpoint's weights, on the CPU, not to be trained."""
+    model = SpanModel(encoder)
+    model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
+    return model.eval()
+
+
 def _in_float32(layer: nn.Linear, states: Tensor) -> Tensor:
     return functional.linear(states, layer.weight.float(), layer.bias.float())
 
