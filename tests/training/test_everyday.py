@@ -1,6 +1,4 @@
-import pytest
-
-from training.everyday import _STYLES, Notice, everyday_examples, write_table
+from training.everyday import everyday_examples
 
 EXAMPLES = everyday_examples(600, seed=1)
 
@@ -35,22 +33,3 @@ def test_what_is_held_out_is_in_no_training():
     assert any("Ferry" in e.passages[0].context for e in held_out)
     assert any("architect" in e.question for e in held_out)
     assert not any("A deposit of" in e.passages[0].text for e in held_out)
-
-
-@pytest.mark.parametrize("style", _STYLES)
-@pytest.mark.parametrize("head", [("What", "Price", "Time"), ("", "", "")])
-def test_a_table_knows_where_its_cells_stand(style, head):
-    rows = [("Piano, one hour", "£5.20", "four days"), ("X", "GBP 3", "2 hours")]
-    notice = Notice("prices", "Prices", "Before.\n")
-    places = write_table(notice, head, rows, style)
-    assert [[notice.text[start:end] for start, end in cells] for cells in places] == [list(row[1:]) for row in rows]
-    assert ("Time" in notice.text) == any(head)
-
-
-def test_a_notice_that_takes_in_another_answers_its_questions():
-    one, other = Notice("a", "A", unanswered=["Who?"]), Notice("b", "B")
-    one.write("First.")
-    other.asked.append(("What?", other.write("Second")))
-    one.take_in(other)
-    ((question, (start, end)),) = one.asked
-    assert (question, one.text[start:end], one.unanswered) == ("What?", "Second", [])

@@ -1,0 +1,318 @@
+"""Notices that are made up, by chance, of what `everyday.toml` says, with what can be asked on them."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+CharSpan: TypeAlias = tuple[int, int]
+
+_NUMBERS = "two three four five six seven eight nine ten twelve fifteen twenty thirty forty".split()
+_UNITS = ("minutes", "hours", "days", "working days", "weeks", "months", "years")
+_PENCE = ("", "", ".00", ".20", ".50", ".75", ".90")
+_CURRENCIES = ("£{}", "£{}", "£{}", "GBP {}", "€{}", "€ {}", "{} euros", "${}")
+_HEADS = (("", "Price", "Takes"), ("Service", "Price", "Time"), ("What", "Cost", "How long"))
+
+
+@dataclass(slots=True)
+class Notice:
+    """A text in the making, and what can be asked on it.
+
+    Attributes:
+        kind: What it is about; another of the same kind may answer the same questions.
+        asked: Questions with the characters that answer them.
+        unanswered: Questions that the text does not answer.
+    """
+
+    kind: str
+    heading: str
+    text: str = ""
+    asked: list[tuple[str, CharSpan]] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
+
+    def write(self, text: str) -> CharSpan:
+        """Append a text; return where it stands."""
+        start = len(self.text)
+        self.text += text
+        return start, len(self.text)
+
+    def take_in(self, other: Notice) -> None:
+        """Append another notice; what neither of them answers is not known."""
+        start, _ = self.write(f"\n\n{other.text}")
+        self.asked += [(question, (start + 2 + begin, start + 2 + end)) for question, (begin, end) in other.asked]
+        self.unanswered = []
+
+
+class Style(NamedTuple):
+    """How rows are written; `fill` widens all first cells to the same width."""
+
+    before: str
+    after_first: str
+    between: str
+    after: str
+    fill: str = ""
+
+
+_MARKDOWN = Style("| ", " | ", " | ", " |\n")
+_STYLES = (
+    _MARKDOWN,
+    Style("", "\t", "\t", "\n"),  # as a table of HTML is read
+    Style("", "  ", "  ", "\n", " "),
+    Style("", " ", "  ", "\n", "."),
+    Style("", ": ", ", ", "\n"),
+    Style("- ", ": ", ", ", "\n"),
+    Style("", " — ", ", ", "\n"),
+)
+
+
+def write_table(
+    notice: Notice, head: Sequence[str], rows: Sequence[Sequence[str]], style: Style
+) -> list[list[CharSpan]]:
+    """Write rows; return where the cells after each row's first stand."""
+    width = max(len(row[0]) for row in rows) + 2 if style.fill else 0
+    places = []
+    for number, row in enumerate((head, *rows) if any(head) else rows):
+        notice.write(style.before)
+        first, *others = row
+        notice.write(first + style.fill * (width - len(first)) + style.after_first)
+        cells = []
+        for at, cell in enumerate(others):
+            notice.write(style.between if at else "")
+            cells.append(notice.write(cell))
+        notice.write(style.after)
+        places.append(cells)
+        if style is _MARKDOWN and number == 0:
+            notice.write("|" + " --- |" * len(row) + "\n")
+    return places[1:] if any(head) else places
+
+
+class Author:
+    """Writes notices of one house."""
+
+    def __init__(self, said: Mapping[str, Any], rng: random.Random, *, is_held_out: bool) -> None:
+        """Choose a house.
+
+        Args:
+            said: What `everyday.toml` holds.
+            is_held_out: Of the kinds of houses and facts that are to test with, instead of all others.
+        """
+        self._said, self._rng = said, rng
+        self._facts = [some for some in said["facts"] if some.get("is_held_out", False) == is_held_out]
+        kinds = [some for some in said["kinds"].values() if some.get("is_held_out", False) == is_held_out]
+        kind = rng.choice(kinds)
+        self._items: list[list[str]] = kind["items"]
+        begin, end = (some.split() for some in said["names"]["places"])
+        place, house = rng.choice(begin) + rng.choice(end), rng.choice(kind["names"])
+        owner = rng.choice(said["names"]["last"].split())
+        self._org = rng.choice((f"{place} {house}", f"the {place} {house}", f"{owner}'s {house}"))
+        self.title = _capital(rng.choice(said["headings"]["titles"]).format(org=self._org))
+        # A house writes them all alike.
+        self._currency = rng.choice(_CURRENCIES)
+        self._time_form, self._date_form = rng.randrange(3), str(rng.choice(said["lists"]["date_forms"]))
+        self._values: dict[str, Callable[[], str]] = {
+            "money": self._money,
+            "duration": self._duration,
+            "time": lambda: self._time(6, 22),
+            "date": self._date,
+            "day": lambda: str(rng.choice(said["lists"]["days"])),
+            "number": lambda: rng.choice((str(rng.randint(3, 99)), str(rng.randint(20, 900)), rng.choice(_NUMBERS))),
+            "year": lambda: str(rng.randint(1850, 2021)),
+            "person": self._person,
+        }
+
+    def notices(self) -> list[Notice]:
+        """Return three notices of different kinds."""
+        once = (self._hours, self._people, self._events, self._limits)
+        makers = (*once, *(self._prices, self._facts_told) * 2)
+        return [make() for make in self._rng.sample(makers, 3)]
+
+    def _prices(self) -> Notice:
+        rng, notice = self._rng, self._begun("prices")
+        items = rng.sample(self._items, rng.randint(3, min(len(self._items), 7)))
+        manner = rng.random()
+        if manner < 0.3:
+            for number, item in enumerate(items):
+                is_first = number % 2 == 0
+                notice.write(f"{_capital(item[1]) if is_first else item[1]} {rng.choice(('costs', 'is', 'comes to'))} ")
+                notice.asked.append((self._ask("price", what=rng.choice(item[1:])), notice.write(self._money())))
+                notice.write(", and " if is_first and item is not items[-1] else ". ")
+        elif manner < 0.6:
+            columns = rng.choice(self._said["columns"])
+            prices = [(item[0], self._money(), self._money()) for item in items]
+            places = self._table(notice, ("", *columns["heads"]), prices, needs_head=True)
+            for item, cells in zip(items, places, strict=True):
+                for asked, cell in zip(columns["asked"], cells, strict=True):
+                    what = f"{rng.choice(item[1:])} {rng.choice(asked)}"
+                    notice.asked.append((self._ask("price", what=what), cell))
+        else:
+            width = 2 + (manner > 0.8)
+            rows = [(item[0], self._money(), self._duration())[:width] for item in items]
+            places = self._table(notice, rng.choice(_HEADS)[:width], rows)
+            for item, cells in zip(items, places, strict=True):
+                for kind, cell in zip(("price", "time"), cells, strict=False):
+                    notice.asked.append((self._ask(kind, what=rng.choice(item[1:])), cell))
+        others = [item for item in self._items if item not in items]
+        notice.unanswered += [self._ask("price", what=rng.choice(item[1:])) for item in others]
+        return self._ended(notice)
+
+    def _limits(self) -> Notice:
+        rng, notice, limits = self._rng, self._begun("limits"), self._said["limits"]
+        people, amounts = rng.sample(limits["people"], rng.randint(3, 5)), rng.sample(limits["amounts"], 4)
+        shown = amounts[: rng.randint(2, 3)]
+        rows = [(one[0], *(self._amount() for _ in shown)) for one in people]
+        places = self._table(notice, ("", *(amount[0] for amount in shown)), rows, needs_head=True)
+        for one, cells in zip(people, places, strict=True):
+            for amount, cell in zip(shown, cells, strict=True):
+                notice.asked.append((self._filled(rng.choice(amount[1:]), what=rng.choice(one[1:])), cell))
+        notice.unanswered += [self._filled(rng.choice(amounts[-1][1:]), what=rng.choice(one[1:])) for one in people]
+        return self._ended(notice)
+
+    def _hours(self) -> Notice:
+        rng, notice, known = self._rng, self._begun("hours"), []
+        before, after = rng.choice((("", ": "), ("| ", " | "), ("", ": open from "), ("- ", " ")))
+        joint = rng.choice(("–", " – ", "-", " to "))
+        for label, _, named in (some.partition(":") for some in rng.choice(self._said["lists"]["opening_days"])):
+            day = rng.choice(days := named.split())
+            known += days
+            notice.write(before + label + after)
+            opens = notice.write(self._time(6, 11))
+            notice.write(joint)
+            closes = notice.write(self._time(15, 22))
+            notice.write(" |\n" if before == "| " else "\n")
+            for kind, place in (("opens", opens), ("closes", closes), ("open", (opens[0], closes[1]))):
+                notice.asked.append((self._ask(kind, day=day), place))
+        others = [day for day in self._said["lists"]["days"] if day not in known]
+        notice.unanswered += [self._ask("opens", day=day) for day in others] or [self._ask("price", what="entry")]
+        return self._ended(notice)
+
+    def _people(self) -> Notice:
+        rng, notice, roles = self._rng, self._begun("people"), self._said["roles"]
+        chosen, has_phone = rng.sample(list(roles), rng.randint(3, 7)), rng.random() < 0.5
+        rows = [(role, self._person(), self._phone())[: 2 + has_phone] for role in chosen]
+        if not has_phone and rng.random() < 0.4:
+            places = []
+            for role, name in rows:
+                places.append([notice.write(name)])
+                notice.write(f" {roles[role][0]}. ")
+        else:
+            places = self._table(notice, ("Role", "Name", "Telephone")[: 2 + has_phone], rows)
+        for role, cells in zip(chosen, places, strict=True):
+            for kind, cell in zip(("who", "phone"), cells, strict=False):
+                notice.asked.append((self._ask(kind, who=rng.choice(roles[role])), cell))
+        others = [role for role in roles if role not in chosen]
+        notice.unanswered += [self._ask("who", who=rng.choice(roles[role])) for role in others]
+        return self._ended(notice)
+
+    def _events(self) -> Notice:
+        rng, notice, lists = self._rng, self._begun("events"), self._said["lists"]
+        chosen = rng.sample(lists["events"], rng.randint(3, 6))
+        rows = [(event, self._date(), rng.choice(lists["where"])) for event in chosen]
+        manner = rng.random()
+        if manner < 0.5:
+            in_table = [(_capital(event), date, where) for event, date, where in rows]
+            places = self._table(notice, ("What", "When", "Where"), in_table)
+        else:
+            in_list, in_prose = ("- ", ": ", ", ", "\n"), ("On ", " there is the ", " ", ". ")
+            before, joint, then, after = in_list if manner < 0.75 else in_prose
+            places = []
+            for event, date, where in rows:
+                notice.write(before)
+                when = notice.write(date)
+                notice.write(f"{joint}{event}{then}")
+                places.append([when, notice.write(where)])
+                notice.write(after)
+        for event, cells in zip(chosen, places, strict=True):
+            for kind, cell in zip(("when", "where"), cells, strict=True):
+                notice.asked.append((self._ask(kind, event=event), cell))
+        notice.unanswered += [self._ask("when", event=event) for event in lists["events"] if event not in chosen]
+        return self._ended(notice)
+
+    def _facts_told(self) -> Notice:
+        rng, notice = self._rng, self._begun("facts")
+        chosen = rng.sample(self._facts, rng.randint(2, 4))
+        before, after = rng.choice((("", " "), ("", " "), ("", "\n"), ("", "\n\n"), ("- ", "\n")))
+        for fact in chosen:
+            notice.write(before)
+            asks = iter(fact["asks"])
+            for at, part in enumerate(re.split(r"\{(.*?)\}", fact["text"])):
+                if at % 2 == 0:
+                    notice.write(part)
+                elif part == "Org":
+                    notice.write(_capital(self._org))
+                else:
+                    value = rng.choice(part.split("|")) if "|" in part else self._values[part]()
+                    place = notice.write(_capital(value) if at == 1 and not fact["text"][0].isalpha() else value)
+                    notice.asked.append((self._filled(rng.choice(next(asks))), place))
+            notice.write(after)
+        others = [fact for fact in self._facts if fact not in chosen]
+        notice.unanswered += [self._filled(rng.choice(rng.choice(fact["asks"]))) for fact in others]
+        return self._ended(notice)
+
+    def _begun(self, kind: str) -> Notice:
+        """Return a notice with its heading."""
+        rng = self._rng
+        notice = Notice(kind, rng.choice(self._said["headings"][kind]))
+        name = notice.heading if rng.random() < 0.7 else f"{notice.heading} – {self._org}"
+        notice.write(
+            rng.choice((f"## {name}\n\n", f"# {name}\n\n", f"{name}\n\n", f"{name}\n{'-' * len(name)}\n\n", ""))
+        )
+        return notice
+
+    def _ended(self, notice: Notice) -> Notice:
+        """Return the notice with a few remarks at its end."""
+        if remarks := self._rng.sample(self._said["lists"]["remarks"], self._rng.randint(0, 3)):
+            notice.write("\n\n" + " ".join(remarks))
+        return notice
+
+    def _table(
+        self, notice: Notice, head: Sequence[str], rows: Sequence[Sequence[str]], *, needs_head: bool = False
+    ) -> list[list[CharSpan]]:
+        style = self._rng.choice(_STYLES[:3] if needs_head else _STYLES)
+        has_head = needs_head or style is _MARKDOWN or (style in _STYLES[:3] and self._rng.random() < 0.5)
+        return write_table(notice, head if has_head else [""], rows, style)
+
+    def _ask(self, kind: str, **of_what: str) -> str:
+        return self._filled(self._rng.choice(self._said["questions"][kind]), **of_what)
+
+    def _filled(self, template: str, **of_what: str) -> str:
+        return _capital(template.format(org=self._org, **of_what))
+
+    def _money(self) -> str:
+        rng = self._rng
+        amount = rng.choice((rng.randint(1, 9), rng.randint(5, 60), rng.randint(20, 400)))
+        return self._currency.format(f"{amount}{rng.choice(_PENCE) if amount < 60 else ''}")
+
+    def _amount(self) -> str:
+        rng = self._rng
+        return rng.choice((str(rng.randint(1, 12)), str(rng.randint(1, 40)), rng.choice(_NUMBERS), "no limit"))
+
+    def _duration(self) -> str:
+        rng = self._rng
+        return f"{rng.choice((str(rng.randint(2, 28)), rng.choice(_NUMBERS)))} {rng.choice(_UNITS)}"
+
+    def _time(self, earliest: int, latest: int) -> str:
+        hour, minutes = self._rng.randint(earliest, latest), self._rng.choice(("00", "00", "15", "30", "45"))
+        of_twelve = f"{(hour - 1) % 12 + 1}{'' if minutes == '00' else f'.{minutes}'} {'am' if hour < 12 else 'pm'}"
+        return (f"{hour:02}:{minutes}", f"{hour}.{minutes}", of_twelve)[self._time_form]
+
+    def _date(self) -> str:
+        rng, lists = self._rng, self._said["lists"]
+        weekday, month, year = rng.choice(lists["days"]), rng.choice(lists["months"]), rng.randint(2019, 2027)
+        return self._date_form.format(weekday=weekday, day=rng.randint(1, 28), month=month, year=year)
+
+    def _person(self) -> str:
+        first, last = (self._rng.choice(self._said["names"][name].split()) for name in ("first", "last"))
+        return f"{self._rng.choice(('', '', 'Ms ', 'Mr ', 'Dr '))}{first} {last}"
+
+    def _phone(self) -> str:
+        rng = self._rng
+        return rng.choice(
+            (f"0{rng.randint(1000, 9999)} {rng.randint(100000, 999999)}", f"extension {rng.randint(10, 99)}")
+        )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
