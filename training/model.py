@@ -26,6 +26,7 @@ class Batch:
         is_weak: (n_questions,), whose right spans hold the answer somewhere.
         n_questions: Of all, those without gold included.
         taught: A teacher's start and end scores, (rows, length), and null scores, (rows,).
+        trust: How much of either loss is how far the model is from the teacher, if there is one, in [0, 1].
     """
 
     ids: Tensor
@@ -38,6 +39,7 @@ class Batch:
     is_weak: Tensor
     n_questions: int
     taught: tuple[Tensor, Tensor, Tensor] | None = None
+    trust: float = 0.5
 
 
 class SpanModel(nn.Module):
@@ -101,7 +103,7 @@ def losses(start: Tensor, end: Tensor, null: Tensor, batch: Batch) -> tuple[Tens
 
     Finding: one softmax over all spans of all passages of a question; minus the log of what the right ones have of it
     together. Telling: for each passage, logistic loss of log-sum-exp over its spans against its null score. Where
-    there is a teacher, half of either is how far the model is from it.
+    there is a teacher, a part of either is how far the model is from it.
 
     Source: Clark and Gardner 2018, https://arxiv.org/abs/1710.10723, section 3 ("shared-norm");
         Hinton, Vinyals and Dean 2015, https://arxiv.org/abs/1503.02531, for the teacher.
@@ -115,8 +117,8 @@ def losses(start: Tensor, end: Tensor, null: Tensor, batch: Batch) -> tuple[Tens
         taught_start, taught_end, taught_null = batch.taught
         taught = span_scores(taught_start, taught_end, batch.is_text)
         taught_of_row = torch.logsumexp(taught.flatten(1), dim=1)
-        has_answer = (has_answer + torch.sigmoid(taught_of_row - taught_null)) / 2
-        finding = (finding + _of_taught_spans(scores, of_question, taught, batch)) / 2
+        has_answer = torch.lerp(has_answer, torch.sigmoid(taught_of_row - taught_null), batch.trust)
+        finding = torch.lerp(finding, _of_taught_spans(scores, of_question, taught, batch), batch.trust)
     return finding, functional.binary_cross_entropy_with_logits(of_row - null, has_answer)
 
 

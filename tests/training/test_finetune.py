@@ -106,7 +106,7 @@ def with_everyday(folder, encoder):
     return folder
 
 
-def test_everyday_goes_on_from_a_mean_and_is_taught_by_it_what_it_knew(with_everyday, encoder, monkeypatch):
+def test_everyday_goes_on_from_a_mean_and_is_taught_what_it_knew_by_it_alone(with_everyday, encoder, monkeypatch):
     mean = torch.load(with_everyday / "average.pt", weights_only=True)["model"]
     taught = []
 
@@ -115,6 +115,8 @@ def test_everyday_goes_on_from_a_mean_and_is_taught_by_it_what_it_knew(with_ever
         before.load_state_dict(mean)
         with torch.no_grad():
             taught.append(all(map(torch.equal, kept.taught, before.scores(kept))))
+        assert kept.trust == 1
+        assert not kept.is_weak.any()
         assert batch.taught is None
         return go(self, batch, rate, kept=kept)
 

@@ -8,7 +8,7 @@ from training.finetune import STAGES, learning_rate
 from training.model import Batch, losses, span_scores
 
 
-def batch(*, question, has_answer, gold, length, is_weak=False, taught=None):
+def batch(*, question, has_answer, gold, length, is_weak=False, taught=None, trust=0.5):
     rows = len(question)
     ids = torch.zeros(rows, length, dtype=torch.long)
     n_questions = max(question) + 1
@@ -23,6 +23,7 @@ def batch(*, question, has_answer, gold, length, is_weak=False, taught=None):
         torch.full((n_questions,), is_weak),
         n_questions,
         taught,
+        trust,
     )
 
 
@@ -130,6 +131,14 @@ def test_a_model_that_is_its_own_teacher_is_not_drawn_from_it(scored):
     assert float(finding.detach()) == pytest.approx(0, abs=1e-6)
     finding.backward()
     assert float(start.grad.abs().max()) < 1e-6
+
+
+def test_whom_labels_count_for_nothing_is_not_drawn_from_itself_by_them(scored):
+    start, end, null = (some.clone().requires_grad_() for some in scored)
+    finding, telling = losses(start, end, null, batch(**TWO_QUESTIONS, taught=scored, trust=1.0))
+    assert float(finding.detach()) == pytest.approx(0, abs=1e-6)
+    (finding + telling).backward()
+    assert all(float(some.grad.abs().max()) < 1e-6 for some in (start, end, null))
 
 
 def test_of_a_weak_question_the_teacher_counts_where_the_answer_is_known_to_be(scored):
