@@ -7,9 +7,9 @@ with their paragraph given, and over a collection of whole articles through our 
 read. Of the articles of new Wikipedia half are in the collection; the questions on the others are questions
 whose documents are absent. Logistic regression of "is the best answer right" on the evidence gives the
 confidence. An answer is right if its F1 with a gold answer is at least one half. Nobody knows how many of a person's
-questions have no answer: here those weigh as much in all as those that have one. The threshold is the one with the
-most right outcomes over the collection, answerable questions beside absent ones as they come, two to one: people ask
-what they expect to find. Questions that were written to mislead are in the fit of the confidence alone.
+questions have no answer: here those weigh as much in all as those that have one. The threshold has the most right
+outcomes over the collection, or as many but for chance, answerable questions beside absent ones as they come, two to
+one: people ask what they expect to find. Questions that were written to mislead are in the fit of the confidence alone.
 """
 
 from __future__ import annotations
@@ -134,12 +134,19 @@ def _matrix(outcomes: Sequence[Outcome]) -> NDArray[np.float64]:
 
 
 def threshold(confidence: NDArray[np.float64], outcomes: Sequence[Outcome]) -> float:
-    """Return the confidence with the most right outcomes: a right answer given, or silence where there is none."""
+    """Return the confidence with the most right outcomes: a right answer given, or silence where there is none.
+
+    Many are as good as the best, and which one is the best is chance: the middle of those that are worse by no more
+    than a standard error is taken, which stays where it is from one reader to the next.
+    """
     right = np.array([some.is_right for some in outcomes])
     answerable = np.array([some.is_answerable for some in outcomes])
     grid = np.linspace(0.01, 0.99, 99)
-    worth = [np.where(confidence >= bar, right, ~answerable).mean() for bar in grid]
-    return round(float(grid[int(np.argmax(worth))]), 2)
+    is_good = np.array([np.where(confidence >= bar, right, ~answerable) for bar in grid])
+    worth = is_good.mean(axis=1)
+    error = is_good[int(np.argmax(worth))].std() / np.sqrt(len(outcomes))
+    near = grid[worth >= worth.max() - error]
+    return round(float(near[0] + near[-1]) / 2, 2)
 
 
 def risks(

@@ -16,6 +16,17 @@ def test_the_threshold_is_where_the_most_outcomes_are_right():
     assert threshold(np.array([0.9, 0.4, 0.39, 0.1, 0.8]), some) == 0.4
 
 
+def test_of_thresholds_that_chance_cannot_tell_apart_the_middle_is_taken():
+    # 100 right answers from 0.8 on and 100 questions without one below 0.2; one right answer at 0.3 makes it the best.
+    some = outcomes(*[(0, True, True)] * 101, *[(0, False, False)] * 100)
+    confidence = np.concatenate([np.full(100, 0.8), [0.305], np.full(100, 0.195)])
+    assert threshold(confidence, some) == pytest.approx(0.25)
+    # And with a few wrong ones everywhere those up to 0.8 are no worse than by a standard error.
+    some += outcomes(*[(0, False, True)] * 20)
+    confidence = np.concatenate([confidence, np.full(20, 0.9)])
+    assert threshold(confidence, some) == pytest.approx(0.5)
+
+
 def test_a_risk_has_the_least_confidence_from_which_on_it_is_met():
     confidence = np.concatenate([np.full(100, 0.9), np.full(100, 0.6), np.full(100, 0.3)])
     right = np.ones(300, dtype=bool)
