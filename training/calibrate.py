@@ -144,8 +144,9 @@ def threshold(confidence: NDArray[np.float64], outcomes: Sequence[Outcome]) -> f
     grid = np.linspace(0.01, 0.99, 99)
     is_good = np.array([np.where(confidence >= bar, right, ~answerable) for bar in grid])
     worth = is_good.mean(axis=1)
-    error = is_good[int(np.argmax(worth))].std() / np.sqrt(len(outcomes))
-    near = grid[worth >= worth.max() - error]
+    best = int(np.argmax(worth))
+    error = is_good[best].std() / np.sqrt(len(outcomes))
+    near = grid[worth >= worth[best] - error]
     return round(float(near[0] + near[-1]) / 2, 2)
 
 

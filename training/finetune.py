@@ -200,6 +200,7 @@ class Memory:
     def batch(self, step: int) -> Batch:
         """Return the batch of a step."""
         batch = self._feeder.batch(self._plan[step])
+        # Were a question weak, its label would tell where the teacher counts.
         return replace(batch, taught=self._model.scores(batch), trust=1.0, is_weak=torch.zeros_like(batch.is_weak))
 
 
