@@ -69,7 +69,7 @@ def _watch(engine: Engine, stopped: threading.Event) -> None:
         if stopped.is_set():
             raise _Stopped
 
-    update = _Survived(lambda: engine.update(go_on))
+    update, told = _Survived(lambda: engine.update(go_on)), ""
     while not stopped.is_set():
         # Due at once: what was saved before the watch began is not among its events.
         due = time.monotonic()
@@ -86,6 +86,7 @@ def _watch(engine: Engine, stopped: threading.Event) -> None:
             ):
                 if not os.path.samestat(documents.stat(), watched):
                     break  # another folder has taken its place, which has no watch yet
+                told = ""
                 if not changes and time.monotonic() < due:
                     continue
                 while update() is IndexBusy and not stopped.wait(_RETRY_AFTER_S):
@@ -93,7 +94,9 @@ def _watch(engine: Engine, stopped: threading.Event) -> None:
                 due = time.monotonic() + _SWEEP_EVERY_S
         # watchfiles has RuntimeError for what goes wrong in its own watcher.
         except (OSError, RuntimeError) as error:
-            _log.warning("cannot watch %s (%s): trying again every %.0f s", documents, error, _RETRY_AFTER_S)
+            if (message := str(error)) != told:
+                told = message
+                _log.warning("cannot watch %s (%s): trying again every %.0f s", documents, error, _RETRY_AFTER_S)
             stopped.wait(_RETRY_AFTER_S)
 
 
