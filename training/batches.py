@@ -43,9 +43,9 @@ def tokenize(example: Example, maker: PairMaker, rng: random.Random) -> Group:
     """Return the rows of an example.
 
     Of a passage that is too long, the window is taken that holds the most right spans, one of those at random.
-    Half of the examples are read without the context, since documents may have none.
+    Half of the examples are read without the context, since documents may have none, but for those that need it.
     """
-    has_context = rng.random() < 0.5
+    has_context = rng.random() < 0.5 or example.keeps_context
     gold_of = _inner_spans if example.is_weak else _token_spans
     rows = []
     for passage in example.passages:

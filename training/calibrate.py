@@ -134,10 +134,9 @@ def _matrix(outcomes: Sequence[Outcome]) -> NDArray[np.float64]:
 
 
 def threshold(confidence: NDArray[np.float64], outcomes: Sequence[Outcome]) -> float:
-    """Return the confidence with the most right outcomes: a right answer given, or silence where there is none.
+    """Return the middle of the confidences around the best that are as good: worse by no more than a standard error.
 
-    Many are as good as the best, and which one is the best is chance: the middle of those that are worse by no more
-    than a standard error is taken, which stays where it is from one reader to the next.
+    Good is a right answer given, or silence where there is none. Which one is the best of them is chance.
     """
     right = np.array([some.is_right for some in outcomes])
     answerable = np.array([some.is_answerable for some in outcomes])
@@ -146,8 +145,10 @@ def threshold(confidence: NDArray[np.float64], outcomes: Sequence[Outcome]) -> f
     worth = is_good.mean(axis=1)
     best = int(np.argmax(worth))
     error = is_good[best].std() / np.sqrt(len(outcomes))
-    near = grid[worth >= worth[best] - error]
-    return round(float(near[0] + near[-1]) / 2, 2)
+    worse = np.flatnonzero(worth < worth[best] - error)
+    first = worse[worse < best].max(initial=-1) + 1
+    last = worse[worse > best].min(initial=len(grid)) - 1
+    return round(float(grid[first] + grid[last]) / 2, 2)
 
 
 def risks(

@@ -33,12 +33,14 @@ class Example:
     Attributes:
         source: The data set and kind it comes from, as in "reqa-squad" or "new_wiki/altered".
         is_weak: The spans are sentences that hold the answer somewhere.
+        keeps_context: Its passages are told apart by their contexts alone.
     """
 
     question: str
     passages: tuple[TrainingPassage, ...]
     source: str
     is_weak: bool = False
+    keeps_context: bool = False
 
 
 def write_examples(examples: Iterable[Example], path: Path) -> None:
@@ -63,4 +65,4 @@ def read_examples(path: Path) -> Iterator[Example]:
                 )
                 for some in stored["passages"]
             )
-            yield Example(stored["question"], passages, stored["source"], stored["is_weak"])
+            yield Example(stored["question"], passages, stored["source"], stored["is_weak"], stored["keeps_context"])

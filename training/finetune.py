@@ -3,7 +3,7 @@
     python -m training.finetune first --encoder FOLDER --steps 300 --rate 5e-5
     python -m training.finetune teacher --encoder FOLDER --steps 1940 --rate 5e-5
     python -m training.finetune student --steps 3982 --rate 3.5e-4 --batch-tokens 32768
-    python -m training.finetune everyday --steps 600 --rate 4e-5 --batch-tokens 1024
+    python -m training.finetune everyday --steps 550 --rate 4e-5 --batch-tokens 1536
 
 `first` trains a larger model, at a learning rate that rises and stays; `teacher` goes on from it, on written
 questions, too, while the rate falls to nothing. What `training.distil` then has of it teaches `student`, the reader.
@@ -77,7 +77,7 @@ STAGES = {
     "student": Stage(("examples", "written"), 300, is_taught=True),
     "everyday": Stage(("everyday",), 50, before="average", kept=("examples", "written")),
 }
-_KEPT_TOKENS = 2.25
+_KEPT_TOKENS = 1.5
 """Of what is kept for each token of what is new."""
 
 
@@ -171,7 +171,9 @@ class Trainer:
         if (checkpoint := folder / f"{stage}.pt").exists():
             self.load(checkpoint)
         elif before is not None:
-            self.load(folder / f"{before}.pt")
+            if not (start := folder / f"{before}.pt").exists():
+                raise click.ClickException(f"{start} is missing, to go on from: training/README.md says what makes it")
+            self.load(start)
             self.step = 0
 
     def train(self, batch: Batch, rate: float, *, kept: Batch | None = None) -> torch.Tensor:
@@ -207,22 +209,27 @@ class Memory:
 def dev_scores(trainer: Trainer, examples: Sequence[Example], folder: Path) -> dict[str, float]:
     """Return F1 and EM of answerable questions, the answer forced, and AUROC of answerable against not, by source.
 
-    Of a passage that takes several windows the one with the answer is read: an evaluation reads them all.
+    An answer is the best span of all passages of its question. Of a passage that takes several windows the one with
+    the answer is read: an evaluation reads them all.
     """
     trainer.model.eval()
     maker, rng = PairMaker(folder), random.Random(0)
-    groups = [tokenize(replace(example, passages=example.passages[:1]), maker, rng) for example in examples]
+    groups = [tokenize(example, maker, rng) for example in examples]
     corpus = Corpus.of(groups)
     found_scores = scored(corpus, trainer.model, device=trainer.device)
     trainer.model.train()
     answers: dict[int, tuple[str, float]] = {}
     for number, group in enumerate(groups):
-        pair, begin = group.rows[0].pair, corpus.token_starts[number]
-        of_text = slice(begin + pair.text.start, begin + pair.text.stop)
-        start, end = found_scores.start[of_text], found_scores.end[of_text]
-        best = best_spans(start, end, max_tokens=MAX_ANSWER_TOKENS, n=1)[0]
-        margin = log_total(start, end, max_tokens=MAX_ANSWER_TOKENS) - float(found_scores.null[number])
-        answers[number] = (pair.span(best.first, best.last).of(examples[number].passages[0].text), margin)
+        found_spans, margins = [], []
+        for at, (row, passage) in enumerate(zip(group.rows, examples[number].passages, strict=True)):
+            of_row = int(corpus.row_starts[number]) + at
+            begin, text = corpus.token_starts[of_row], row.pair.text
+            of_text = slice(begin + text.start, begin + text.stop)
+            start, end = found_scores.start[of_text], found_scores.end[of_text]
+            best = best_spans(start, end, max_tokens=MAX_ANSWER_TOKENS, n=1)[0]
+            found_spans.append((best.score, row.pair.span(best.first, best.last).of(passage.text)))
+            margins.append(log_total(start, end, max_tokens=MAX_ANSWER_TOKENS) - float(found_scores.null[of_row]))
+        answers[number] = (max(found_spans)[1], max(margins))
     found: dict[str, float] = {}
     for source in sorted({example.source for example in examples}):
         chosen = [number for number, example in enumerate(examples) if example.source == source]

@@ -14,6 +14,7 @@ _NUMBERS = "two three four five six seven eight nine ten twelve fifteen twenty t
 _UNITS = ("minutes", "hours", "days", "working days", "weeks", "months", "years")
 _PENCE = ("", "", ".00", ".20", ".50", ".75", ".90")
 _CURRENCIES = ("£{}", "£{}", "£{}", "GBP {}", "€{}", "€ {}", "{} euros", "${}")
+_N_NOTICES = 3
 _HEADS = (("", "Price", "Takes"), ("Service", "Price", "Time"), ("What", "Cost", "How long"))
 
 
@@ -90,28 +91,47 @@ def write_table(
 
 
 class Author:
-    """Writes notices of one house."""
+    """Writes notices of one house.
 
-    def __init__(self, said: Mapping[str, Any], rng: random.Random, *, is_held_out: bool) -> None:
+    Attributes:
+        kind: What `everyday.toml` says of such houses.
+        org: What the house is called in a sentence.
+        name: The same without an article.
+        title: Over all its notices.
+    """
+
+    def __init__(
+        self, said: Mapping[str, Any], rng: random.Random, *, is_held_out: bool, like: Author | None = None
+    ) -> None:
         """Choose a house.
 
         Args:
             said: What `everyday.toml` holds.
-            is_held_out: Of the kinds of houses and facts that are to test with, instead of all others.
+            is_held_out: Of the kinds of houses and facts that are to tune on, instead of all others.
+            like: Who writes for a house of the same kind.
         """
         self._said, self._rng = said, rng
-        self._facts = [some for some in said["facts"] if some.get("is_held_out", False) == is_held_out]
+        self._known_facts = [some for some in said["facts"] if some.get("is_held_out", False) == is_held_out]
         kinds = [some for some in said["kinds"].values() if some.get("is_held_out", False) == is_held_out]
-        kind = rng.choice(kinds)
-        self._items: list[list[str]] = kind["items"]
+        self.kind: Mapping[str, Any] = like.kind if like else rng.choice(kinds)
+        self._items: list[list[str]] = self.kind["items"]
         begin, end = (some.split() for some in said["names"]["places"])
-        place, house = rng.choice(begin) + rng.choice(end), rng.choice(kind["names"])
+        place, house = rng.choice(begin) + rng.choice(end), rng.choice(self.kind["names"])
         owner = rng.choice(said["names"]["last"].split())
-        self._org = rng.choice((f"{place} {house}", f"the {place} {house}", f"{owner}'s {house}"))
-        self.title = _capital(rng.choice(said["headings"]["titles"]).format(org=self._org))
+        self.org = rng.choice((f"{place} {house}", f"the {place} {house}", f"{owner}'s {house}"))
+        self.name = self.org.removeprefix("the ")
+        self.title = _capital(rng.choice(said["headings"]["titles"]).format(org=self.org))
         # A house writes them all alike.
         self._currency = rng.choice(_CURRENCIES)
         self._time_form, self._date_form = rng.randrange(3), str(rng.choice(said["lists"]["date_forms"]))
+        self._makers: dict[str, Callable[[], Notice]] = {
+            "hours": self._hours,
+            "people": self._people,
+            "events": self._events,
+            "limits": self._limits,
+            "prices": self._prices,
+            "facts": self._facts,
+        }
         self._values: dict[str, Callable[[], str]] = {
             "money": self._money,
             "duration": self._duration,
@@ -124,10 +144,16 @@ class Author:
         }
 
     def notices(self) -> list[Notice]:
-        """Return three notices of different kinds."""
-        once = (self._hours, self._people, self._events, self._limits)
-        makers = (*once, *(self._prices, self._facts_told) * 2)
-        return [make() for make in self._rng.sample(makers, 3)]
+        """Return three notices of different kinds; there is more to ask on prices and facts, which come more often."""
+        kinds: list[str] = []
+        while len(kinds) < _N_NOTICES:
+            kind = self._rng.choice((*self._makers, "prices", "facts"))
+            kinds += [kind] if kind not in kinds else []
+        return [self.notice(kind) for kind in kinds]
+
+    def notice(self, kind: str) -> Notice:
+        """Return a notice of a kind."""
+        return self._makers[kind]()
 
     def _prices(self) -> Notice:
         rng, notice = self._rng, self._begun("prices")
@@ -230,9 +256,9 @@ class Author:
         notice.unanswered += [self._ask("when", event=event) for event in lists["events"] if event not in chosen]
         return self._ended(notice)
 
-    def _facts_told(self) -> Notice:
+    def _facts(self) -> Notice:
         rng, notice = self._rng, self._begun("facts")
-        chosen = rng.sample(self._facts, rng.randint(2, 4))
+        chosen = rng.sample(self._known_facts, rng.randint(2, 4))
         before, after = rng.choice((("", " "), ("", " "), ("", "\n"), ("", "\n\n"), ("- ", "\n")))
         for fact in chosen:
             notice.write(before)
@@ -241,13 +267,13 @@ class Author:
                 if at % 2 == 0:
                     notice.write(part)
                 elif part == "Org":
-                    notice.write(_capital(self._org))
+                    notice.write(_capital(self.org))
                 else:
                     value = rng.choice(part.split("|")) if "|" in part else self._values[part]()
                     place = notice.write(_capital(value) if at == 1 and not fact["text"][0].isalpha() else value)
                     notice.asked.append((self._filled(rng.choice(next(asks))), place))
             notice.write(after)
-        others = [fact for fact in self._facts if fact not in chosen]
+        others = [fact for fact in self._known_facts if fact not in chosen]
         notice.unanswered += [self._filled(rng.choice(rng.choice(fact["asks"]))) for fact in others]
         return self._ended(notice)
 
@@ -255,7 +281,7 @@ class Author:
         """Return a notice with its heading."""
         rng = self._rng
         notice = Notice(kind, rng.choice(self._said["headings"][kind]))
-        name = notice.heading if rng.random() < 0.7 else f"{notice.heading} – {self._org}"
+        name = notice.heading if rng.random() < 0.7 else f"{notice.heading} – {self.org}"
         notice.write(
             rng.choice((f"## {name}\n\n", f"# {name}\n\n", f"{name}\n\n", f"{name}\n{'-' * len(name)}\n\n", ""))
         )
@@ -278,7 +304,7 @@ class Author:
         return self._filled(self._rng.choice(self._said["questions"][kind]), **of_what)
 
     def _filled(self, template: str, **of_what: str) -> str:
-        return _capital(template.format(org=self._org, **of_what))
+        return _capital(template.format(org=self.org, **of_what))
 
     def _money(self) -> str:
         rng = self._rng

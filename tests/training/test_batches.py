@@ -66,6 +66,15 @@ def test_what_a_model_judged_is_how_likely_a_passage_answers(maker):
     assert len(row.gold)
 
 
+def test_passages_are_read_with_and_without_their_context_unless_it_alone_tells_them_apart(maker):
+    def lengths(some):
+        return {len(tokenize(some, maker, random.Random(seed)).rows[0].pair.ids) for seed in range(20)}
+
+    without, with_context = sorted(lengths(example("1890")))
+    assert without < with_context
+    assert lengths(replace(example("1890"), keeps_context=True)) == {with_context}
+
+
 def test_every_example_is_in_one_batch_and_none_is_too_large(maker):
     groups = [tokenize(example("1890", text="so " * n + TEXT), maker, random.Random(n)) for n in range(60)]
     lengths = [len(group.rows[0].pair.ids) for group in groups]
@@ -87,7 +96,7 @@ def test_batches_count_the_sequences_of_each():
 
 
 def test_examples_are_read_as_they_were_written(tmp_path):
-    judged = Example("Who?", (TrainingPassage(TEXT, trap=(0, 3), answered=0.25),), "squad1/trap")
+    judged = Example("Who?", (TrainingPassage(TEXT, trap=(0, 3), answered=0.25),), "squad1/trap", keeps_context=True)
     examples = [example("1890", wrong=["Ünï 😀."]), example(is_weak=True), judged]
     write_examples(examples, tmp_path / "x.jsonl")
     assert list(read_examples(tmp_path / "x.jsonl")) == examples

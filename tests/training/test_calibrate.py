@@ -27,6 +27,13 @@ def test_of_thresholds_that_chance_cannot_tell_apart_the_middle_is_taken():
     assert threshold(confidence, some) == pytest.approx(0.5)
 
 
+def test_between_two_heights_of_which_either_is_the_best_no_threshold_is_taken():
+    # 151 outcomes are right from 0.51 to 0.9, 150 up to 0.2, and 100 in between.
+    some = outcomes(*[(0, True, True)] * 150, *[(0, False, False)] * 51)
+    confidence = np.concatenate([np.full(100, 0.9), np.full(50, 0.2), np.full(51, 0.5)])
+    assert 0.5 < threshold(confidence, some) <= 0.9
+
+
 def test_a_risk_has_the_least_confidence_from_which_on_it_is_met():
     confidence = np.concatenate([np.full(100, 0.9), np.full(100, 0.6), np.full(100, 0.3)])
     right = np.ones(300, dtype=bool)

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 
 import click
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -14,7 +15,7 @@ from safetensors.torch import load_file
 from qa.readers import embedded_folder
 from tests.tiny import CONFIG, write_bert
 from training import average, devices, distil, export, finetune
-from training.corpus import Feeder
+from training.corpus import Feeder, Scores
 from training.examples import Example, TrainingPassage, write_examples
 from training.model import SpanModel
 
@@ -141,6 +142,23 @@ def test_what_is_kept_counts_in_a_step(with_everyday, encoder):
     assert any(not torch.equal(tensor, beside[name]) for name, tensor in alone.items())
 
 
+@pytest.mark.parametrize(("score_elsewhere", "f1"), [(1, 1.0), (9, 0.0)])
+def test_an_answer_of_dev_is_the_best_span_of_all_its_passages(encoder, monkeypatch, score_elsewhere, f1):
+    text = "The bridge was opened in 1890."
+    passages = (TrainingPassage(text, "", ((25, 29),)), TrainingPassage("The tower is red."))
+    examples = [Example("When?", passages, "some"), Example("Who?", passages[1:], "some")]
+
+    def found(corpus, model, *, device):
+        start, end = np.zeros((2, len(corpus.ids)), np.float32)
+        start[corpus.token_starts[0] + corpus.gold[0, 0]] = 5
+        start[corpus.token_starts[1] + corpus.text[1, 0]] = score_elsewhere
+        return Scores(start, end, np.zeros(len(corpus.text), np.float32))
+
+    monkeypatch.setattr(finetune, "scored", found)
+    trainer = finetune.Trainer(SpanModel(encoder), "cpu")
+    assert finetune.dev_scores(trainer, examples, encoder) == {"some_f1": f1, "some_em": f1, "some_auroc": 1.0}
+
+
 def test_word_embeddings_stay_as_they_are_and_the_rest_does_not(folder, encoder):
     trained = train("first", folder, encoder)["model"]
     start = SpanModel(encoder).state_dict()
@@ -182,3 +200,8 @@ def test_no_examples_are_an_error_with_a_remedy(tmp_path):
     (tmp_path / "examples.jsonl").touch()
     with pytest.raises(click.ClickException, match=r"training\.prepare"):
         finetune.read_all(tmp_path, ("examples",))
+
+
+def test_a_stage_whose_start_is_missing_is_an_error_with_a_remedy(folder, encoder):
+    with pytest.raises(click.ClickException, match=r"average\.pt is missing.*README"):
+        finetune.Trainer(SpanModel(encoder), "cpu").set_out(folder, "everyday")

@@ -1,6 +1,11 @@
+import random
+import tomllib
+from pathlib import Path
+
 import pytest
 
-from training.notices import _STYLES, Notice, write_table
+from training import notices
+from training.notices import _STYLES, Author, Notice, write_table
 
 
 @pytest.mark.parametrize("style", _STYLES)
@@ -20,3 +25,15 @@ def test_a_notice_that_takes_in_another_answers_its_questions():
     one.take_in(other)
     ((question, (start, end)),) = one.asked
     assert (question, one.text[start:end], one.unanswered) == ("What?", "Second", [])
+
+
+def test_a_house_has_three_notices_of_different_kinds():
+    said = tomllib.loads((Path(notices.__file__).parent / "everyday.toml").read_text(encoding="utf-8"))
+    rng, seen = random.Random(1), set()
+    for _ in range(100):
+        author = Author(said, rng, is_held_out=False)
+        kinds = {notice.kind for notice in author.notices()}
+        assert len(kinds) == 3
+        seen |= kinds
+        assert Author(said, rng, is_held_out=False, like=author).kind == author.kind
+    assert seen == {"prices", "facts", "hours", "people", "events", "limits"}
