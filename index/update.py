@@ -215,7 +215,7 @@ def update(
         database = Database(path)
         try:
             check_encoder(database.identity, name=encoder_name, fingerprint=encoder.fingerprint)
-            if _is_moved(database, root):
+            if is_moved(database.identity.root, root):
                 database.set_root(str(root.resolve()))
             failed = {} if retry_failed else _failed_before(database)
             plan = make_plan(found, database.known(), failed=failed, max_file_bytes=max_file_bytes)
@@ -257,7 +257,7 @@ def preview(
     if rebuild or not has_index(folder):
         return make_plan(found, [], max_file_bytes=max_file_bytes)
     with closing(Database(current_database(folder))) as database:
-        _is_moved(database, root)
+        is_moved(database.identity.root, root)
         failed = {} if retry_failed else _failed_before(database)
         return make_plan(found, database.known(), failed=failed, max_file_bytes=max_file_bytes)
 
@@ -357,19 +357,23 @@ def _failed_before(database: Database) -> dict[str, FailedFile]:
     }
 
 
-def _is_moved(database: Database, root: Path) -> bool:
-    """Return whether the folder was moved since the index was made.
+def is_moved(former_root: str, root: Path) -> bool:
+    """Return whether the folder of an index was moved since the index was made.
+
+    Args:
+        former_root: As the index has it.
+        root: Where the folder is now.
 
     Raises:
         OtherCollection: It is another one, for the one that the index belongs to still exists.
     """
-    former, now = Path(database.identity.root), root.resolve()
+    former, now = Path(former_root), root.resolve()
     if former == now:
         return False
     if former.is_dir():
         raise OtherCollection(
-            f"this index was made from {former}, not from {now}: name another folder for the index with --index, "
-            "or make this one anew with `citespan index --rebuild`"
+            f"this index was made from {former}, not from {now}: name another folder for the index with --index "
+            "(INDEX= of make), or make this one anew with `citespan index --rebuild` and the same --documents"
         )
     return True
 

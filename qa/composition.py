@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from index.encoder import EMBEDDED, Encoder, open_encoder
@@ -13,15 +14,16 @@ from index.health import Finding, Result, examine
 from index.store.database import Database
 from index.store.embedded import EmbeddedStore
 from index.store.folder import current_database, has_index
+from index.store.protocol import Identity
 from index.store.schema import check_encoder
-from index.update import Plan, Progress, Rebuild, UpdateReport, preview, preview_rebuild, update
+from index.update import Plan, Progress, Rebuild, UpdateReport, is_moved, preview, preview_rebuild, update
 from qa.engine import Engine, Source
 from qa.feedback_export import Export, export
 from qa.feedback_store import FeedbackStore
 from qa.reader import Reader
 from qa.readers import open_reader
 from qa.requests import check_thresholds
-from qa.settings import Settings
+from qa.settings import DEFAULT_DOCUMENTS, Settings
 
 
 def choose_encoder_name(settings: Settings, *, rebuild: bool = False) -> str:
@@ -120,10 +122,12 @@ def open_engine(settings: Settings) -> Engine:
 
     Raises:
         NoIndex: There is none.
+        OtherCollection: As `documents_of`.
         CitespanError: It, or its encoder, cannot be used.
     """
     store = EmbeddedStore(settings.index)
     try:
+        settings = replace(settings, documents=documents_of(store.identity, settings))
         name = settings.encoder or store.identity.encoder
         encoder = open_encoder(name, offline=not settings.hub)
         check_encoder(store.identity, name=name, fingerprint=encoder.fingerprint)
@@ -131,6 +135,19 @@ def open_engine(settings: Settings) -> Engine:
     except BaseException:
         store.close()
         raise
+
+
+def documents_of(identity: Identity, settings: Settings) -> Path:
+    """Return the folder of an index: its own, unless that has been moved to the one that is set.
+
+    Raises:
+        OtherCollection: Another one is set, so that its answers would be about other documents than were asked.
+    """
+    own = Path(identity.root)
+    if settings.documents == DEFAULT_DOCUMENTS and own.is_dir():
+        return own
+    is_moved(identity.root, settings.documents)
+    return settings.documents
 
 
 def open_updated_engine(settings: Settings, *, on_progress: Callable[[Progress], None]) -> tuple[Engine, UpdateReport]:

@@ -205,7 +205,7 @@ def parse_fraction(value: str, what: str) -> float:
         InvalidParameter: It says none.
     """
     if not _FRACTION.fullmatch(value):
-        raise InvalidParameter(f"{what} is {value[:40]!r}: it has to be a number from 0 to 1, such as 0.05")
+        raise InvalidParameter(f"{what} is {value[:40]!r}: it has to be a number from 0 to 1, such as 0.25")
     return float(value)
 
 

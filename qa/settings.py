@@ -84,8 +84,10 @@ class Setting:
 
 _FOLDER = click.Path(path_type=Path)
 
+DEFAULT_DOCUMENTS = Path("documents")
+
 SETTINGS = (
-    Setting("documents", _FOLDER, Path("documents"), "Folder of documents.", "index"),
+    Setting("documents", _FOLDER, DEFAULT_DOCUMENTS, "Folder of documents.", "index"),
     Setting("index", _FOLDER, Path("var"), "Folder of the index; made if it is not there.", "index"),
     Setting(
         "encoder",
@@ -130,7 +132,8 @@ SETTINGS = (
         "max_risk",
         click.FloatRange(0, 1),
         None,
-        "Answer only where at most this share of answers is wrong, as it was measured: 0.05 for one of twenty.",
+        "Answer only where at most this share of answers is wrong, as it was measured: 0.25 for one of four. "
+        "A reader promises none below the least that was.",
         "answers",
     ),
     Setting(

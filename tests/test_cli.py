@@ -383,6 +383,27 @@ def test_what_is_verified_cannot_write_to_the_terminal(run, tmp_path):
     assert (result.exit_code, "\x1b" in result.stdout) == (1, False)
 
 
+@pytest.mark.parametrize("words", [("ask", "When?"), ("search", "tower"), ("status",)])
+@pytest.mark.parametrize("folder", ["others", "missing"])
+def test_another_folder_than_the_one_of_the_index_is_refused(run, tmp_path, words, folder):
+    run("index")
+    (tmp_path / "others").mkdir()
+    result = run(*words, "--documents", folder)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "[index_of_other_collection]" in result.stderr
+    assert str(tmp_path / "docs") in result.stderr
+
+
+@pytest.mark.parametrize("given", [(), ("--documents", "moved")])
+def test_what_reads_an_index_takes_the_folder_of_the_index_or_where_that_was_moved(run, tmp_path, given):
+    (tmp_path / "docs" / "broken.txt").unlink()  # written just now: whether it was mended could not be told
+    write_files(tmp_path / "documents", {"other.txt": "This is not in the index."})
+    run("index")
+    if given:
+        (tmp_path / "docs").rename(tmp_path / "moved")
+    assert run("ask", "tower?", "--fresh", *given, CITESPAN_DOCUMENTS=None).exit_code == 0
+
+
 def say(tmp_path, question, *, verdict=Verdict.WRONG, corrected=None, comment=""):
     """Keep feedback on the tower's only sentence, by an engine on the index of `run`."""
     settings = settings_from({"documents": tmp_path / "docs", "index": tmp_path / "var"})

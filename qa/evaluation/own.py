@@ -12,22 +12,22 @@ from qa.evaluation.datasets import Question
 
 _COLUMNS = ("question", "answer", "document")
 _BETWEEN_ANSWERS = "|"
-_SEPARATOR = {".csv": ",", ".tsv": "\t"}
 
 
 def read_own(path: Path) -> list[Question]:
     """Return the questions of a file, in its order; a question's id is its line.
 
-    A CSV or TSV file has a header with `question`, and `answer` or `document` or both; a JSONL file an object with
-    these keys a line. Several answers that are all right stand in a list, or in a cell with "|" between them. A
-    question with neither answer nor document is one that the documents do not answer; of one with a document
-    alone only the finding of that document is measured.
+    A CSV or TSV file has a header with `question`, and `answer` or `document` or both, in small letters or
+    capitals; cells of a CSV file are parted by commas or semicolons, as spreadsheets do it. A JSONL file has an
+    object with these keys a line. Several answers that are all right stand in a list, or in a cell with "|" between
+    them. A question with neither answer nor document is one that the documents do not answer; of one with a
+    document alone only the finding of that document is measured.
 
     Raises:
         InvalidEvaluationData: A line cannot be used.
     """
     try:
-        rows = list(_jsonl(path) if path.suffix == ".jsonl" else _csv(path, _SEPARATOR[path.suffix]))
+        rows = list(_jsonl(path) if path.suffix == ".jsonl" else _csv(path))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidEvaluationData(f"cannot read {path}: {error}") from error
     questions = [_question(path, line, row) for line, row in rows]
@@ -36,17 +36,21 @@ def read_own(path: Path) -> list[Question]:
     return questions
 
 
-def _csv(path: Path, separator: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+def _csv(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     # A spreadsheet's byte-order mark is no part of the first column's name.
     with path.open(encoding="utf-8-sig", newline="") as stream:
+        header = stream.readline()
+        stream.seek(0)
+        separator = "\t" if path.suffix == ".tsv" else "," if "," in header else ";"
         reader = csv.DictReader(stream, delimiter=separator, strict=True)
         try:
-            _check_columns(path, reader.fieldnames or ())
+            reader.fieldnames = [name.strip().casefold() for name in reader.fieldnames or ()]
+            _check_columns(path, reader.fieldnames)
             for row in reader:
                 if None in row or None in row.values():
                     raise InvalidEvaluationData(
                         f"line {reader.line_num} of {path} has another number of cells than its header: "
-                        "put a cell that holds a comma in double quotes"
+                        "put a cell that holds what parts them in double quotes"
                     )
                 if any(row.values()):
                     yield reader.line_num, row
@@ -74,7 +78,8 @@ def _check_columns(path: Path, names: object) -> None:
     unknown = [name for name in given if name not in _COLUMNS]
     if unknown or "question" not in given or len(given) < 2:
         raise InvalidEvaluationData(
-            f"{path} has {', '.join(map(repr, given)) or 'nothing'}: it needs question, and answer or document or both"
+            f"{path} has {', '.join(map(repr, given)) or 'nothing'} for columns: "
+            "it needs question, and answer or document or both"
         )
 
 

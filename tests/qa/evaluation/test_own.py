@@ -31,6 +31,16 @@ def test_a_csv_file_has_questions_with_answers_and_documents(tmp_path):
     assert (prices.is_answerable, prices.is_graded) == (False, False)
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["Question;Answer\nWhen, and how?;1890\n", '\ufeffQUESTION, Answer\n"When, and how?",1890\n'],
+    ids=["semicolons", "capitals"],
+)
+def test_a_table_is_read_as_spreadsheets_write_it(tmp_path, content):
+    (question,) = read_own(written(tmp_path / "q.csv", content))
+    assert (question.text, question.golds) == ("When, and how?", ("1890",))
+
+
 def test_jsonl_and_tsv_say_the_same(tmp_path):
     rows = [{"question": "When?", "answer": ["1890", "in 1890"]}, {"question": "Who?", "answer": None}]
     jsonl = written(tmp_path / "q.jsonl", "\n".join(map(json.dumps, rows)))
