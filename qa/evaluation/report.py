@@ -112,7 +112,9 @@ def reliability_table(report: Report) -> Table:
 def misses_table(report: Report, n_listed: int) -> Table:
     """Return the questions whose outcome is not right: answered wrongly, or in silence, or where silence was right."""
     missed = [verdict for verdict in report.verdicts if not verdict.is_right]
-    table = Table("id", "question", "gold", "said", _right("confidence"), title=f"missed ({len(missed)})")
+    n = len(report.verdicts)
+    title = f"{n - len(missed):,} of {n:,} right, missed ({len(missed):,})"
+    table = Table("id", "question", "gold", "said", _right("confidence"), title=title)
     for verdict in missed[:n_listed]:
         prediction = verdict.prediction
         table.add_row(
