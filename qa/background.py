@@ -69,7 +69,7 @@ def _watch(engine: Engine, stopped: threading.Event) -> None:
         if stopped.is_set():
             raise _Stopped
 
-    update, told = _Survived(lambda: engine.update(go_on)), ""
+    update, said = _Survived(lambda: engine.update(go_on)), _Said()
     while not stopped.is_set():
         # Due at once: what was saved before the watch began is not among its events.
         due = time.monotonic()
@@ -86,7 +86,7 @@ def _watch(engine: Engine, stopped: threading.Event) -> None:
             ):
                 if not os.path.samestat(documents.stat(), watched):
                     break  # another folder has taken its place, which has no watch yet
-                told = ""
+                said.forget()
                 if not changes and time.monotonic() < due:
                     continue
                 while update() is IndexBusy and not stopped.wait(_RETRY_AFTER_S):
@@ -94,10 +94,25 @@ def _watch(engine: Engine, stopped: threading.Event) -> None:
                 due = time.monotonic() + _SWEEP_EVERY_S
         # watchfiles has RuntimeError for what goes wrong in its own watcher.
         except (OSError, RuntimeError) as error:
-            if (message := str(error)) != told:
-                told = message
+            if said.is_news(str(error)):
                 _log.warning("cannot watch %s (%s): trying again every %.0f s", documents, error, _RETRY_AFTER_S)
             stopped.wait(_RETRY_AFTER_S)
+
+
+class _Said:
+    """What was said last, which is not said again until there is something else, or nothing."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def is_news(self, message: str) -> bool:
+        """Return whether a message is another than the last, which it takes the place of."""
+        self._last, before = message, self._last
+        return message != before
+
+    def forget(self) -> None:
+        """Take down that there is nothing to say."""
+        self._last = ""
 
 
 class _Survived:
@@ -107,7 +122,7 @@ class _Survived:
     """
 
     def __init__(self, step: Callable[[], object]) -> None:
-        self._step, self._told = step, ""
+        self._step, self._said = step, _Said()
 
     def __call__(self) -> type[Exception] | None:
         """Take the step; return the kind of its error."""
@@ -116,16 +131,12 @@ class _Survived:
         except _Stopped:
             pass
         except CitespanError as error:
-            if self._is_news(message := f"{error.code}: {error}"):
+            if self._said.is_news(message := f"{error.code}: {error}"):
                 _log.error("%s", message)
             return type(error)
         except Exception as error:  # noqa: BLE001 -- a thread's boundary: the service goes on answering
-            if self._is_news(repr(error)):
+            if self._said.is_news(repr(error)):
                 _log.exception("unexpected error in the background")
             return type(error)
-        self._told = ""
+        self._said.forget()
         return None
-
-    def _is_news(self, message: str) -> bool:
-        self._told, before = message, self._told
-        return message != before

@@ -23,7 +23,7 @@ from index.store.database import Database
 from index.store.folder import current_database
 from qa import wire
 from qa.composition import (
-    documents_of,
+    collection_of,
     examine_index,
     export_feedback,
     open_engine,
@@ -212,7 +212,7 @@ def status(settings: Settings, *, files: bool, as_json: bool) -> None:
     """Tell what the index holds."""
     # Without an engine: nothing is searched, so nothing need be derived.
     with closing(Database(current_database(settings.index))) as database:
-        documents_of(database.identity, settings)
+        collection_of(database.identity, settings)
         found = Status.of(database, database.identity)
         documents = database.summaries() if files else []
     previous = find_previous(settings.index)

@@ -122,12 +122,12 @@ def open_engine(settings: Settings) -> Engine:
 
     Raises:
         NoIndex: There is none.
-        OtherCollection: As `documents_of`.
+        OtherCollection: As `collection_of`.
         CitespanError: It, or its encoder, cannot be used.
     """
     store = EmbeddedStore(settings.index)
     try:
-        settings = replace(settings, documents=documents_of(store.identity, settings))
+        settings = replace(settings, documents=collection_of(store.identity, settings))
         name = settings.encoder or store.identity.encoder
         encoder = open_encoder(name, offline=not settings.hub)
         check_encoder(store.identity, name=name, fingerprint=encoder.fingerprint)
@@ -137,7 +137,7 @@ def open_engine(settings: Settings) -> Engine:
         raise
 
 
-def documents_of(identity: Identity, settings: Settings) -> Path:
+def collection_of(identity: Identity, settings: Settings) -> Path:
     """Return the folder of an index: its own, unless that has been moved to the one that is set.
 
     Raises:

@@ -8,13 +8,11 @@ which of them is asked about. Some kinds of houses and some facts are held out, 
 from __future__ import annotations
 
 import random
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from training.examples import Example, TrainingPassage
-from training.notices import Author, Notice
+from training.notices import Author, CharSpan, Notice, read_said
 
 ONE_HOUSE, SEVERAL_HOUSES = "everyday", "houses"
 """Sources of examples."""
@@ -36,8 +34,7 @@ def everyday_examples(n: int, *, seed: int, is_held_out: bool = False) -> list[E
     Args:
         is_held_out: Of the kinds of houses and facts that are to tune on, instead of all others.
     """
-    said = tomllib.loads((Path(__file__).parent / "everyday.toml").read_text(encoding="utf-8"))
-    rng = random.Random(seed)
+    said, rng = read_said(), random.Random(seed)
     found: list[Example] = []
     while len(found) < n:
         author = Author(said, rng, is_held_out=is_held_out)
@@ -57,11 +54,9 @@ def _of_one_house(author: Author, rng: random.Random) -> Iterator[Example]:
     passages = [_passage(author, some) for some in notices]
     for notice, passage in zip(notices[:2], passages, strict=False):
         others = [some for some in passages if some is not passage]
-        for question, span in rng.sample(notice.asked, min(_PER_NOTICE, len(notice.asked))):
-            wrong = [rng.choice(others)] if rng.random() < 0.5 else []
-            yield Example(question, (replace(passage, spans=(span,)), *wrong), ONE_HOUSE)
-        for question in rng.sample(notice.unanswered, min(_UNANSWERED_PER_NOTICE, len(notice.unanswered))):
-            yield Example(question, (passage,), ONE_HOUSE)
+        for question, spans in _questions(notice, rng):
+            wrong = [rng.choice(others)] if spans and rng.random() < 0.5 else []
+            yield Example(question, (replace(passage, spans=spans), *wrong), ONE_HOUSE)
 
 
 def _of_several_houses(author: Author, rivals: Sequence[Author], rng: random.Random) -> Iterator[Example]:
@@ -69,11 +64,17 @@ def _of_several_houses(author: Author, rivals: Sequence[Author], rng: random.Ran
     for notice, beside in ((one, other), (other, one)):
         passage = _passage(author, notice)
         others = [_passage(author, beside), *(_passage(rival, rival.notice(notice.kind)) for rival in rivals)]
-        for question, span in rng.sample(notice.asked, min(_PER_NOTICE, len(notice.asked))):
-            passages = (replace(passage, spans=(span,)), *others)
+        for question, spans in _questions(notice, rng):
+            passages = (replace(passage, spans=spans), *others)
             yield Example(_naming(author, question), passages, SEVERAL_HOUSES, keeps_context=True)
-        for question in rng.sample(notice.unanswered, min(_UNANSWERED_PER_NOTICE, len(notice.unanswered))):
-            yield Example(_naming(author, question), (passage, *others), SEVERAL_HOUSES, keeps_context=True)
+
+
+def _questions(notice: Notice, rng: random.Random) -> Iterator[tuple[str, tuple[CharSpan, ...]]]:
+    """Yield some questions on a notice with where it answers them, which of the last is nowhere."""
+    for question, span in rng.sample(notice.asked, min(_PER_NOTICE, len(notice.asked))):
+        yield question, (span,)
+    for question in rng.sample(notice.unanswered, min(_UNANSWERED_PER_NOTICE, len(notice.unanswered))):
+        yield question, ()
 
 
 def _naming(author: Author, question: str) -> str:

@@ -81,6 +81,17 @@ _KEPT_TOKENS = 1.5
 """Of what is kept for each token of what is new."""
 
 
+def start_of(stage: str, folder: Path) -> Path:
+    """Return the checkpoint that a stage goes on from.
+
+    Raises:
+        click.ClickException: It is not there.
+    """
+    if not (start := folder / f"{STAGES[stage].before}.pt").exists():
+        raise click.ClickException(f"{start} is missing, to go on from: training/README.md says what makes it")
+    return start
+
+
 def learning_rate(stage: Stage, step: int, n_steps: int, *, peak: float) -> float:
     """Return the rate of a step: up where the stage says so, then constant or, in a line, down.
 
@@ -167,13 +178,10 @@ class Trainer:
 
     def set_out(self, folder: Path, stage: str) -> None:
         """Go on with a stage where it stopped, or begin it where it is to begin."""
-        before = STAGES[stage].before
         if (checkpoint := folder / f"{stage}.pt").exists():
             self.load(checkpoint)
-        elif before is not None:
-            if not (start := folder / f"{before}.pt").exists():
-                raise click.ClickException(f"{start} is missing, to go on from: training/README.md says what makes it")
-            self.load(start)
+        elif STAGES[stage].before is not None:
+            self.load(start_of(stage, folder))
             self.step = 0
 
     def train(self, batch: Batch, rate: float, *, kept: Batch | None = None) -> torch.Tensor:
@@ -352,7 +360,7 @@ def _memory(
     stage: str, steps: int, folder: Path, encoder: Path, seed: int, *, batch_tokens: int, device: str
 ) -> Memory:
     """Return what a stage is not to forget."""
-    before = trained_model(encoder, folder / f"{STAGES[stage].before}.pt")
+    before = trained_model(encoder, start_of(stage, folder))
     corpus = tokenize_all(read_all(folder, STAGES[stage].kept), encoder, seed)
     plan = make_plan(corpus, steps, seed, max_tokens=int(_KEPT_TOKENS * batch_tokens))
     return Memory(before, corpus, plan, device)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import re
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 CharSpan: TypeAlias = tuple[int, int]
@@ -14,8 +16,14 @@ _NUMBERS = "two three four five six seven eight nine ten twelve fifteen twenty t
 _UNITS = ("minutes", "hours", "days", "working days", "weeks", "months", "years")
 _PENCE = ("", "", ".00", ".20", ".50", ".75", ".90")
 _CURRENCIES = ("£{}", "£{}", "£{}", "GBP {}", "€{}", "€ {}", "{} euros", "${}")
-_N_NOTICES = 3
 _HEADS = (("", "Price", "Takes"), ("Service", "Price", "Time"), ("What", "Cost", "How long"))
+_N_NOTICES = 3
+"""Of a house."""
+
+
+def read_said() -> dict[str, Any]:
+    """Return what notices are made of, and how they are asked about."""
+    return tomllib.loads((Path(__file__).parent / "everyday.toml").read_text(encoding="utf-8"))
 
 
 @dataclass(slots=True)

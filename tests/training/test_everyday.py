@@ -1,11 +1,8 @@
-import tomllib
-from pathlib import Path
-
-from training import everyday
 from training.everyday import ONE_HOUSE, SEVERAL_HOUSES, everyday_examples
+from training.notices import read_said
 
 EXAMPLES, HELD_OUT = everyday_examples(1000, seed=1), everyday_examples(1000, seed=2, is_held_out=True)
-SAID = tomllib.loads((Path(everyday.__file__).parent / "everyday.toml").read_text(encoding="utf-8"))
+SAID = read_said()
 
 
 def of(source):

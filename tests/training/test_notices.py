@@ -1,11 +1,8 @@
 import random
-import tomllib
-from pathlib import Path
 
 import pytest
 
-from training import notices
-from training.notices import _STYLES, Author, Notice, write_table
+from training.notices import _STYLES, Author, Notice, read_said, write_table
 
 
 @pytest.mark.parametrize("style", _STYLES)
@@ -28,8 +25,7 @@ def test_a_notice_that_takes_in_another_answers_its_questions():
 
 
 def test_a_house_has_three_notices_of_different_kinds():
-    said = tomllib.loads((Path(notices.__file__).parent / "everyday.toml").read_text(encoding="utf-8"))
-    rng, seen = random.Random(1), set()
+    said, rng, seen = read_said(), random.Random(1), set()
     for _ in range(100):
         author = Author(said, rng, is_held_out=False)
         kinds = {notice.kind for notice in author.notices()}
