@@ -7,7 +7,8 @@
     │   ├── InvalidText           not Unicode text: NUL, lone surrogates
     │   ├── InvalidParameter      not a number, out of range, of the wrong kind
     │   ├── UnknownParameter
-    │   └── InvalidRequest        not JSON, not an object, of another media type
+    │   ├── InvalidRequest        not JSON, not an object, of another media type
+    │   └── InvalidEvaluationData questions or articles to measure with are malformed
     ├── NotFoundError
     │   ├── UnknownDocument
     │   ├── UnknownSpan           the document has no such characters
@@ -38,7 +39,6 @@
     ├── Overloaded                too many questions wait already
     ├── AddressUnusable           the service cannot listen there
     ├── OpenedBeforeFork          the server has processes, and they share what each has to open
-    ├── InvalidEvaluationData     questions or articles to measure with are malformed
     ├── StoreError
     │   ├── NoIndex
     │   ├── NoPreviousIndex       nothing to roll back to
@@ -115,6 +115,12 @@ class InvalidRequest(InputError):
     """The request's body is not what the endpoint takes."""
 
     code = "request_invalid"
+
+
+class InvalidEvaluationData(InputError):
+    """A file of questions or articles to measure with is malformed, or does not fit the others."""
+
+    code = "evaluation_data_invalid"
 
 
 class NotFoundError(CitespanError):
@@ -295,12 +301,6 @@ class OpenedBeforeFork(CitespanError):
     """The server opened the index before it forked, and its processes cannot share it."""
 
     code = "opened_before_fork"
-
-
-class InvalidEvaluationData(CitespanError):
-    """A file of questions or articles to measure with is malformed, or does not fit the others."""
-
-    code = "evaluation_data_invalid"
 
 
 class StoreError(CitespanError):

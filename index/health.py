@@ -23,9 +23,11 @@ from index.store.connection import Connection
 from index.store.database import Database
 from index.store.embedded import EmbeddedStore
 from index.store.folder import clear, current_database, leftovers, note_version, writing
+from index.store.protocol import Identity
 from index.store.schema import check_encoder
 from index.store.verification import Amiss, documents_amiss, failures_amiss, state_amiss, structure_amiss
 from index.store.words import content_words
+from index.wording import counted
 
 REMEDY = "make it anew with `citespan index --rebuild`, or bring back a backup with `citespan restore`"
 
@@ -58,6 +60,7 @@ def examine(
     folder: Path,
     *,
     open_encoder: Callable[[str], Encoder],
+    find_root: Callable[[Identity], Path] = lambda identity: Path(identity.root),
     n_encoded: int = 0,
     max_file_bytes: int = MAX_FILE_BYTES,
 ) -> Iterator[Finding]:
@@ -65,10 +68,12 @@ def examine(
 
     Args:
         open_encoder: The name that the index gives its encoder to the one that is installed.
+        find_root: What the index says of itself to the folder of its documents.
         n_encoded: So many passages are encoded again and compared.
 
     Raises:
         NoIndex: There is none.
+        CitespanError: As `find_root`.
     """
     try:
         path = current_database(folder)
@@ -83,7 +88,8 @@ def examine(
     else:
         with closing(database):
             database.pin()
-            yield from _of_database(database, open_encoder, n_encoded, max_file_bytes)
+            root = find_root(database.identity)
+            yield from _of_database(database, root, open_encoder, n_encoded, max_file_bytes)
         yield _guarded("derived indexes", lambda: _derived(folder))
     yield _guarded("previous", lambda: _previous(folder))
     yield _leftover(folder, path)
@@ -107,7 +113,7 @@ def repair(folder: Path) -> tuple[str, ...]:
 
 
 def _of_database(
-    database: Database, open_encoder: Callable[[str], Encoder], n_encoded: int, max_file_bytes: int
+    database: Database, root: Path, open_encoder: Callable[[str], Encoder], n_encoded: int, max_file_bytes: int
 ) -> Iterator[Finding]:
     identity = database.identity
     yield Finding("database", Result.SOUND, f"version {database.index_version}, its settings as they were written")
@@ -115,7 +121,7 @@ def _of_database(
         yield _guarded(check, partial(_look, database, check, look))
     yield _guarded("version", lambda: _version(database))
     yield _guarded("spans", lambda: _spans(database))
-    yield _guarded("files", lambda: _files(database, max_file_bytes))
+    yield _guarded("files", lambda: _files(database, root, max_file_bytes))
     yield _guarded("vectors", lambda: _vectors(database))
     try:
         encoder = open_encoder(identity.encoder)
@@ -178,7 +184,7 @@ def _spans(database: Database) -> Finding:
             if found := misplaced(database.document(doc_id).text, own):
                 amiss.append(Amiss(doc_id, found))
     amiss += [Amiss(known.doc_id, "no passages") for known in database.known() if known.doc_id not in seen]
-    return _verdict("spans", amiss, f"{n_passages:,} passages in order, and every character is in one")
+    return _verdict("spans", amiss, f"{counted(n_passages, 'passage')} in order, and every character is in one")
 
 
 def misplaced(text: str, passages: Iterable[Passage]) -> str:
@@ -195,9 +201,8 @@ def misplaced(text: str, passages: Iterable[Passage]) -> str:
     return f"characters from {end} on are in no passage" if text[end:].strip() else ""
 
 
-def _files(database: Database, max_file_bytes: int) -> Finding:
+def _files(database: Database, root: Path, max_file_bytes: int) -> Finding:
     """Compare what is stored with the files that have not changed since they were read."""
-    root = Path(database.identity.root)
     amiss: list[Amiss] = []
     n_same = n_other = 0
     for known in database.known():
@@ -219,7 +224,7 @@ def _files(database: Database, max_file_bytes: int) -> Finding:
         if parsed != database.document(known.doc_id):
             amiss.append(Amiss(known.doc_id, "its text is not what its file is read as"))
     later = f"; {n_other:,} have changed or gone since, or cannot be read" if n_other else ""
-    return _verdict("files", amiss, f"{n_same:,} documents are what their files say{later}")
+    return _verdict("files", amiss, f"the text of {counted(n_same, 'document')} is what the files say{later}")
 
 
 def _vectors(database: Database) -> Finding:
@@ -230,7 +235,7 @@ def _vectors(database: Database) -> Finding:
     off = ids[~(np.abs(lengths - 1) <= _MAX_OFF_UNIT)]
     amiss = [Amiss("", f"passage {passage_id} has a vector of no unit length") for passage_id in off]
     if len(ids) != n_passages:
-        amiss.append(Amiss("", f"{len(ids)} vectors for {n_passages} passages"))
+        amiss.append(Amiss("", f"{counted(len(ids), 'vector')} for {counted(n_passages, 'passage')}"))
     return _verdict("vectors", amiss, f"{len(ids):,} of dimension {vectors.shape[1]}, finite, of length 1")
 
 
@@ -251,7 +256,7 @@ def _encoding(database: Database, encoder: Encoder, n_encoded: int) -> Finding:
         if not cosine >= _MIN_COSINE
     ]
     least = f", the least cosine {cosines.min():.5f}" if len(chosen) else ""
-    return _verdict("encoding", amiss, f"{len(chosen)} passages encoded again{least}")
+    return _verdict("encoding", amiss, f"{counted(len(chosen), 'passage')} encoded again{least}")
 
 
 def _derived(folder: Path) -> Finding:
@@ -273,7 +278,8 @@ def _derived(folder: Path) -> Finding:
             has_words = bool(content_words(passage.text))
             if not nearest or (has_words and passage.passage_id not in {entry.passage_id for entry in by_words}):
                 amiss.append(Amiss(passage.doc_id, f"passage {passage.passage_id} is not found by itself"))
-    return _verdict("derived indexes", amiss, f"{n_passages:,} passages in both; {len(chosen)} found by themselves")
+    in_both = f"{counted(n_passages, 'passage')} in both"
+    return _verdict("derived indexes", amiss, f"{in_both}; {len(chosen):,} found by themselves")
 
 
 def _spread(n: int, wanted: int) -> list[int]:

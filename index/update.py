@@ -162,6 +162,11 @@ class UpdateReport:
     def n_changes(self) -> int:
         return len(self.added) + len(self.replaced) + len(self.renamed) + len(self.deleted)
 
+    @property
+    def n_documents(self) -> int:
+        """How many are in the index now."""
+        return len(self.added) + len(self.replaced) + len(self.renamed) + self.n_unchanged
+
 
 def update(
     root: Path,

@@ -21,6 +21,7 @@ from index.health import repair as repair_index
 from index.rollback import find_previous, prune, roll_back
 from index.store.database import Database
 from index.store.folder import current_database
+from index.wording import counted
 from qa import wire
 from qa.composition import (
     collection_of,
@@ -276,7 +277,8 @@ def doctor(settings: Settings, *, repair: bool, sample: int, as_json: bool) -> N
 def backup_command(settings: Settings, *, target: Path) -> None:
     """Copy index and feedback to TARGET, a new folder or .zip file; also while they are used."""
     made = back_up(settings.index, target, check_feedback=read_all_feedback)
-    counts = f"{made.n_documents:,} documents, {made.n_passages:,} passages, {made.n_feedback:,} entries of feedback"
+    held = ((made.n_documents, "document"), (made.n_passages, "passage"), (made.n_feedback, "feedback entry"))
+    counts = ", ".join(counted(*one) for one in held)
     click.echo(f"Backed up and checked: version {made.index_version}, {counts}", err=True)
 
 
@@ -286,7 +288,7 @@ def restore_command(settings: Settings, *, source: Path) -> None:
     """Put the backup SOURCE in the place of the index; a running service follows."""
     restored = restore(settings.index, source, check_feedback=read_all_feedback)
     made = restored.manifest
-    counts = f"{made.n_documents:,} documents, {made.n_passages:,} passages"
+    counts = f"{counted(made.n_documents, 'document')}, {counted(made.n_passages, 'passage')}"
     click.echo(f"Restored what was backed up at {harmless(made.made_at)}: {counts}", err=True)
     click.echo(f"Index version {restored.index_version}; `citespan index` brings it up to the documents", err=True)
     if restored.set_aside is not None:

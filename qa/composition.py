@@ -195,10 +195,12 @@ def examine_index(settings: Settings, *, n_encoded: int = 0) -> Iterator[Finding
 
     Raises:
         NoIndex: There is no index.
+        OtherCollection: As `collection_of`.
     """
     yield from examine(
         settings.index,
         open_encoder=lambda name: open_encoder(settings.encoder or name, offline=not settings.hub),
+        find_root=lambda identity: collection_of(identity, settings),
         n_encoded=n_encoded,
         max_file_bytes=settings.max_file_bytes,
     )

@@ -25,10 +25,12 @@ from rich.text import Text
 
 from index.collection import Failure
 from index.health import Finding, Result
+from index.parsing import FORMATS
 from index.passages import PassageSettings
-from index.records import Document, DocumentSummary, Span
+from index.records import Document, DocumentSummary, IndexState, Span
 from index.rollback import Contents, Previous
 from index.update import Plan, Progress, Rebuild, UpdateReport
+from index.wording import counted
 from qa import wire
 from qa.confidence import whole_per_cent
 from qa.engine import Status
@@ -53,7 +55,7 @@ def progress_bars() -> Iterator[Callable[[Progress], None]]:
         SpinnerColumn(),
         TextColumn("Indexing"),
         BarColumn(),
-        TextColumn("{task.fields[files]} files · {task.fields[encoded]:,} passages{task.fields[rate]} ·"),
+        TextColumn("{task.fields[files]} files · {task.fields[encoded]}{task.fields[rate]} ·"),
         TimeElapsedColumn(),
         TextColumn("· left"),
         TimeRemainingColumn(),
@@ -62,7 +64,7 @@ def progress_bars() -> Iterator[Callable[[Progress], None]]:
         disable=not console.is_terminal,
     )
     with bars:
-        task = bars.add_task("", total=None, files="…", encoded=0, rate="")
+        task = bars.add_task("", total=None, files="…", encoded=counted(0, "passage"), rate="")
 
         last_line = time.monotonic()
 
@@ -70,8 +72,8 @@ def progress_bars() -> Iterator[Callable[[Progress], None]]:
             nonlocal last_line
             if not console.is_terminal and time.monotonic() - last_line > _LINE_EVERY_S:
                 last_line = time.monotonic()
-                done = f"{progress.n_files_done} of {progress.n_files} files, {progress.n_encoded:,} passages"
-                click.echo(f"Indexing: {done}", err=True)
+                done = f"{progress.n_files_done} of {counted(progress.n_files, 'file')}"
+                click.echo(f"Indexing: {done}, {counted(progress.n_encoded, 'passage')}", err=True)
             elapsed = bars.tasks[0].elapsed or 0.0
             rate = f" ({progress.n_encoded / elapsed:.0f}/s)" if elapsed > 1 and progress.n_encoded else ""
             bars.update(
@@ -79,7 +81,7 @@ def progress_bars() -> Iterator[Callable[[Progress], None]]:
                 total=progress.bytes_total,
                 completed=progress.bytes_done,
                 files=f"{progress.n_files_done}/{progress.n_files}",
-                encoded=progress.n_encoded,
+                encoded=counted(progress.n_encoded, "passage"),
                 rate=rate,
             )
 
@@ -99,11 +101,13 @@ def print_report(report: UpdateReport) -> None:
         f"{len(report.deleted)} removed, {report.n_unchanged} unchanged, {len(report.failed)} could not be read"
     )
     work = (
-        f"{report.n_encoded:,} passages encoded, {report.n_reused:,} reused"
+        f"{counted(report.n_encoded, 'passage')} encoded, {report.n_reused:,} reused"
         if report.n_changes
         else "nothing had to be encoded"
     )
     console.print(Text(f"{counts}; {work}; {report.took_s:.1f} s; index version {report.index_version}."))
+    if not report.n_documents:
+        console.print(Text(f"! No document is indexed: the folder has none that can be read ({', '.join(FORMATS)})"))
 
 
 def print_plan(plan: Plan) -> None:
@@ -118,8 +122,8 @@ def print_plan(plan: Plan) -> None:
         f"{len(plan.delete)} to remove, {plan.n_unchanged} unchanged, {len(plan.failed_before)} failed before"
     )
     n_bytes = sum(file.stamp.size for file in plan.to_encode)
-    work = f"{len(plan.to_encode)} files ({n_bytes:,} bytes) to be read, and encoded where they say anything new"
-    console.print(Text(f"{counts}; {work}. Nothing was changed."))
+    files = f"{counted(len(plan.to_encode), 'file')} ({counted(n_bytes, 'byte')})"
+    console.print(Text(f"{counts}; {files} to be read, and encoded where they say anything new. Nothing was changed."))
 
 
 def print_rebuild(rebuild: Rebuild) -> None:
@@ -170,13 +174,14 @@ def print_hits(response: SearchResponse) -> None:
     """Print what a search found."""
     console = _console()
     if not response.hits:
-        console.print("Nothing was found.")
+        console.print("Nothing was found: no document is indexed, or none passes --path and --type.")
     for hit in response.hits:
         where = f"{hit.passage.doc_id} [{hit.passage.span.start}:{hit.passage.span.end}]"
         ranks = f"meaning {hit.dense_rank or '–'}, words {hit.lexical_rank or '–'}"
         read = "" if hit.relevance is None else f", log-odds that it answers {hit.relevance:.2f}"
         console.print(Text.assemble((f"{hit.rank}. ", "bold"), (where, "cyan"), f"  {hit.score:.3f}  ({ranks}{read})"))
         console.print(Text(f"   {_one_line(hit.passage.text, 160)}"))
+    _print_state(console, response.state)
 
 
 def print_answers(response: Response, documents: dict[str, Document]) -> None:
@@ -188,12 +193,10 @@ def print_answers(response: Response, documents: dict[str, Document]) -> None:
     console = _console()
     if not response.hits:
         console.print("There was nothing to read: no document is indexed, or none passes --path and --type.")
-        return
-    if not response.answers:
+    elif not response.answers:
         console.print("The documents do not say.", style="bold")
         nearest = response.hits[0].passage
         console.print(Text(f"Nearest passage: {nearest.doc_id}: {_one_line(nearest.text, 120)}", style="dim"))
-        return
     for number, answer in enumerate(response.answers):
         if number:
             console.print()
@@ -210,6 +213,13 @@ def print_answers(response: Response, documents: dict[str, Document]) -> None:
         for other in answer.citations[1:]:
             where = f"  characters {other.span.start}–{other.span.end}"
             console.print(Text.assemble("  also ", (f"{other.doc_id}:{other.line}", "cyan"), where))
+    _print_state(console, response.state)
+
+
+def _print_state(console: Console, state: IndexState) -> None:
+    """Print how old it is what was searched: a command, other than the service, does not look into the folder."""
+    when = state.reconciled_at or "a time not known"
+    console.print(Text(f"Documents as of {when}; `citespan index` reads what has changed since.", style="dim"))
 
 
 def print_explanation(explanation: Explanation) -> None:
@@ -261,7 +271,7 @@ def print_status(
     table.add_row("Left out by rule", f"{len(found.failures) - len(failed):,}")
     console.print(table)
     for document in documents:
-        console.print(Text(f"  {document.doc_id}  {document.n_passages} passages"))
+        console.print(Text(f"  {document.doc_id}  {counted(document.n_passages, 'passage')}"))
     for failure in found.failures if is_complete else failed:
         console.print(Text(f"  {failure.path}  [{failure.code}] {failure.message}"))
 
@@ -330,7 +340,7 @@ def described(contents: Contents) -> str:
     """Return what an index holds, in words."""
     counts, when = contents.counts, contents.state.reconciled_at or "a time not known"
     made = harmless(f"of {when} by {contents.identity.encoder}")
-    return f"{made}: {counts.n_documents:,} documents, {counts.n_passages:,} passages"
+    return f"{made}: {counted(counts.n_documents, 'document')}, {counted(counts.n_passages, 'passage')}"
 
 
 def _in_context(answer: Answer, document: Document, width: int = 90) -> Text:

@@ -57,6 +57,21 @@ def test_a_second_index_says_that_nothing_had_to_be_encoded(run):
     assert "2 unchanged, 1 could not be read; nothing had to be encoded" in run("index").stderr
 
 
+def test_a_folder_without_any_document_is_told(run, tmp_path):
+    write_files(tmp_path / "pictures", {"photo.jpg": b"x"})
+    result = run("index", "--documents", "pictures", "--index", "other")
+    assert result.exit_code == 0
+    assert "! No document is indexed: the folder has none that can be read (.txt, .md, " in result.stderr
+    assert "No document" not in run("index").stderr
+    assert "No document" not in run("index").stderr
+
+
+def test_one_of_a_thing_is_not_told_as_several(run, tmp_path):
+    write_files(tmp_path / "one", {"tower.txt": "The tower opened in 1889."})
+    assert "; 1 passage encoded, " in run("index", "--documents", "one", "--index", "other").stderr
+    assert "  tower.txt  1 passage\n" in run("status", "--files", "--documents", "one", "--index", "other").stdout
+
+
 def test_index_json_is_json_and_nothing_else(run):
     result = run("index", "--json")
     assert json.loads(result.stdout)["added"] == ["news/bridge.md", "tower.txt"]
@@ -143,6 +158,20 @@ def test_how_seldom_answers_may_be_wrong_is_a_setting(run):
     assert (chosen["min_confidence"], chosen["chosen_by"]) == (0.9, "max_risk")
     assert "parameter_invalid" in run("ask", "opened?", "--max-risk", "0.001").stderr
     assert "parameter_invalid" in run("ask", "opened?", "--max-risk", "0.1", "--min-confidence", "0.1").stderr
+
+
+@pytest.mark.parametrize("arguments", [["ask", "When was the bridge opened?"], ["ask", "?"], ["search", "bridge"]])
+def test_what_is_told_says_how_old_it_is(run, arguments):
+    run("index")
+    then = json.loads(run("status", "--json").stdout)["reconciled_at"]
+    last = run(*arguments).stdout.splitlines()[-1]
+    assert last == f"Documents as of {then}; `citespan index` reads what has changed since."
+
+
+def test_a_filter_that_nothing_passes_is_told(run):
+    run("index")
+    for command in ("ask", "search"):
+        assert "no document is indexed, or none passes --path and --type" in run(command, "x", "--path", "no").stdout
 
 
 def test_ask_and_search_can_be_restricted(run):
@@ -518,6 +547,14 @@ def test_the_doctor_ends_with_1_where_something_is_damaged_and_names_the_remedy(
     assert [finding["check"] for finding in told if finding["result"] != "sound"] == ["feedback"]
 
 
+def test_the_doctor_looks_into_the_folder_that_is_named(run, tmp_path):
+    run("index")
+    write_files(tmp_path / "others", {"tower.txt": "x"})
+    assert "[index_of_other_collection]" in run("doctor", "--documents", "others").stderr
+    (tmp_path / "docs").rename(tmp_path / "moved")
+    assert "the text of 2 documents is what the files say" in run("doctor", "--documents", "moved").stdout
+
+
 def test_the_doctor_removes_what_was_left_over(run, tmp_path):
     run("index")
     (tmp_path / "var" / "index-0123456789abcdef.sqlite").write_bytes(b"x")
@@ -534,7 +571,7 @@ def test_an_index_is_backed_up_and_restored_from_the_shell(run, tmp_path):
     say(tmp_path, "When did the tower open?", verdict=Verdict.RIGHT)
     result = run("backup", "kept.zip")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert re.search(r"version \d+, 2 documents, \d+ passages, 1 entries of feedback", result.stderr)
+    assert re.search(r"version \d+, 2 documents, \d+ passages, 1 feedback entry", result.stderr)
     assert "[backup_exists]" in run("backup", "kept.zip").stderr
     current_database(tmp_path / "var").write_bytes(b"garbage")
     assert "[index_damaged]" in run("ask", "tower?").stderr

@@ -16,7 +16,6 @@ _NUMBERS = "two three four five six seven eight nine ten twelve fifteen twenty t
 _UNITS = ("minutes", "hours", "days", "working days", "weeks", "months", "years")
 _PENCE = ("", "", ".00", ".20", ".50", ".75", ".90")
 _CURRENCIES = ("£{}", "£{}", "£{}", "GBP {}", "€{}", "€ {}", "{} euros", "${}")
-_HEADS = (("", "Price", "Takes"), ("Service", "Price", "Time"), ("What", "Cost", "How long"))
 _N_NOTICES = 3
 """Of a house."""
 
@@ -135,6 +134,7 @@ class Author:
         self._makers: dict[str, Callable[[], Notice]] = {
             "hours": self._hours,
             "people": self._people,
+            "reach": self._reach,
             "events": self._events,
             "limits": self._limits,
             "prices": self._prices,
@@ -149,6 +149,16 @@ class Author:
             "number": lambda: rng.choice((str(rng.randint(3, 99)), str(rng.randint(20, 900)), rng.choice(_NUMBERS))),
             "year": lambda: str(rng.randint(1850, 2021)),
             "person": self._person,
+            "phone": self._phone,
+            "email": lambda: f"{rng.choice(said['names']['last'].split()).lower()}@{place.lower()}.example",
+            "address": self._address,
+            "place": lambda: rng.choice(begin) + rng.choice(end),
+            "code": self._one_of("A{}", "B0{}", "K1{}", "{}07", "{}4"),
+            "weight": self._one_of("{}50 g", "{}00 g", "{}.5 kg", "{} kg"),
+            "height": self._one_of("{}0 cm", "{}5 cm", "1.{} m"),
+            **{
+                unit: self._one_of(f"{{}} {unit}", f"1{{}} {unit}", f"{{}}50 {unit}") for unit in said["lists"]["units"]
+            },
         }
 
     def notices(self) -> list[Notice]:
@@ -166,30 +176,38 @@ class Author:
     def _prices(self) -> Notice:
         rng, notice = self._rng, self._begun("prices")
         items = rng.sample(self._items, rng.randint(3, min(len(self._items), 7)))
+        price, beside = self._said["cells"]["price"], [self._said["cells"][name] for name in self.kind["beside"]]
+        shown = rng.sample(beside, rng.randint(0, min(len(beside), 2)))
         manner = rng.random()
-        if manner < 0.3:
+        if manner < 0.25:
+            shown = shown[:1]
             for number, item in enumerate(items):
                 is_first = number % 2 == 0
-                notice.write(f"{_capital(item[1]) if is_first else item[1]} {rng.choice(('costs', 'is', 'comes to'))} ")
-                notice.asked.append((self._ask("price", what=rng.choice(item[1:])), notice.write(self._money())))
+                notice.write(_capital(item[1]) if is_first else item[1])
+                for some in shown:
+                    notice.write(f" ({some['heads'][0].lower()}: ")
+                    self._write_asked(notice, item, some)
+                    notice.write(")")
+                notice.write(f" {rng.choice(('costs', 'is', 'comes to'))} ")
+                self._write_asked(notice, item, price)
                 notice.write(", and " if is_first and item is not items[-1] else ". ")
-        elif manner < 0.6:
-            columns = rng.choice(self._said["columns"])
+        elif manner < 0.5:
+            shown, columns = [], rng.choice(self._said["columns"])
             prices = [(item[0], self._money(), self._money()) for item in items]
             places = self._table(notice, ("", *columns["heads"]), prices, needs_head=True)
             for item, cells in zip(items, places, strict=True):
                 for asked, cell in zip(columns["asked"], cells, strict=True):
                     what = f"{rng.choice(item[1:])} {rng.choice(asked)}"
-                    notice.asked.append((self._ask("price", what=what), cell))
+                    notice.asked.append((self._filled(rng.choice(price["asks"]), what=what), cell))
         else:
-            width = 2 + (manner > 0.8)
-            rows = [(item[0], self._money(), self._duration())[:width] for item in items]
-            places = self._table(notice, rng.choice(_HEADS)[:width], rows)
-            for item, cells in zip(items, places, strict=True):
-                for kind, cell in zip(("price", "time"), cells, strict=False):
-                    notice.asked.append((self._ask(kind, what=rng.choice(item[1:])), cell))
+            columns = rng.sample([price, *shown], 1 + len(shown))
+            head = (rng.choice(self._said["lists"]["items"]), *(rng.choice(some["heads"]) for some in columns))
+            rows = [(item[0], *(self._values[some["value"]]() for some in columns)) for item in items]
+            for item, cells in zip(items, self._table(notice, head, rows), strict=True):
+                notice.asked += [(self._ask_of(item, some), cell) for some, cell in zip(columns, cells, strict=True)]
         others = [item for item in self._items if item not in items]
-        notice.unanswered += [self._ask("price", what=rng.choice(item[1:])) for item in others]
+        notice.unanswered += [self._ask_of(item, price) for item in others]
+        notice.unanswered += [self._ask_of(item, some) for some in beside if some not in shown for item in items[:2]]
         return self._ended(notice)
 
     def _limits(self) -> Notice:
@@ -205,68 +223,98 @@ class Author:
         return self._ended(notice)
 
     def _hours(self) -> Notice:
-        rng, notice, known = self._rng, self._begun("hours"), []
-        before, after = rng.choice((("", ": "), ("| ", " | "), ("", ": open from "), ("- ", " ")))
-        joint = rng.choice(("–", " – ", "-", " to "))
-        for label, _, named in (some.partition(":") for some in rng.choice(self._said["lists"]["opening_days"])):
-            day = rng.choice(days := named.split())
-            known += days
-            notice.write(before + label + after)
-            opens = notice.write(self._time(6, 11))
-            notice.write(joint)
-            closes = notice.write(self._time(15, 22))
-            notice.write(" |\n" if before == "| " else "\n")
-            for kind, place in (("opens", opens), ("closes", closes), ("open", (opens[0], closes[1]))):
-                notice.asked.append((self._ask(kind, day=day), place))
-        others = [day for day in self._said["lists"]["days"] if day not in known]
-        notice.unanswered += [self._ask("opens", day=day) for day in others] or [self._ask("price", what="entry")]
+        rng, notice, lists = self._rng, self._begun("hours"), self._said["lists"]
+        days_of = dict(some.split(":") for some in rng.choice(lists["opening_days"]))
+        known = " ".join(days_of.values()).split()
+        others = [day for day in lists["days"] if day not in known]
+        closed = rng.choice(list(days_of)) if not others and rng.random() < 0.6 else ""
+        form = rng.choice(self._said["hours"])
+        notice.write(form.get("head", ""))
+        for label, days in days_of.items():
+            day, is_closed = rng.choice(days.split()), label == closed
+            places = self._write_filled(
+                notice,
+                form["closed" if is_closed else "open"],
+                label=label,
+                closed="closed",
+                opens=self._time(6, 11),
+                pauses=self._time(12, 12),
+                resumes=self._time(13, 14),
+                closes=self._time(15, 22),
+            )
+            if is_closed:
+                notice.asked += [(self._ask(kind, day=day), places["closed"]) for kind in ("opens", "open")]
+                notice.asked += [(self._ask("closed"), places["label"])] * 2
+            else:
+                notice.asked += [(self._ask(kind, day=day), places[kind]) for kind in ("opens", "closes", "closes")]
+                if form["is_joint"]:
+                    notice.asked.append((self._ask("open", day=day), (places["opens"][0], places["closes"][1])))
+        notice.unanswered += [self._ask("opens", day=day) for day in others]
+        notice.unanswered.append(self._ask_of(("", "entry"), self._said["cells"]["price"]))
+        notice.unanswered += [] if closed or others else [self._ask("closed")] * 2
         return self._ended(notice)
 
     def _people(self) -> Notice:
         rng, notice, roles = self._rng, self._begun("people"), self._said["roles"]
-        chosen, has_phone = rng.sample(list(roles), rng.randint(3, 7)), rng.random() < 0.5
-        rows = [(role, self._person(), self._phone())[: 2 + has_phone] for role in chosen]
-        if not has_phone and rng.random() < 0.4:
+        chosen, beside = rng.sample(list(roles), rng.randint(3, 7)), ["phone", "email"]
+        shown = ["person", *rng.sample(beside, rng.choice((0, 1, 1, 2)))]
+        columns = [self._said["contacts"][name] for name in shown]
+        rows = [(role, *(self._values[name]() for name in shown)) for role in chosen]
+        if len(shown) == 1 and rng.random() < 0.7:
             places = []
             for role, name in rows:
                 places.append([notice.write(name)])
                 notice.write(f" {roles[role][0]}. ")
         else:
-            places = self._table(notice, ("Role", "Name", "Telephone")[: 2 + has_phone], rows)
+            places = self._table(notice, ("Role", *(rng.choice(some["heads"]) for some in columns)), rows)
         for role, cells in zip(chosen, places, strict=True):
-            for kind, cell in zip(("who", "phone"), cells, strict=False):
-                notice.asked.append((self._ask(kind, who=rng.choice(roles[role])), cell))
-        others = [role for role in roles if role not in chosen]
-        notice.unanswered += [self._ask("who", who=rng.choice(roles[role])) for role in others]
+            for some, cell in zip(columns, cells, strict=True):
+                notice.asked.append((self._ask_of(("", *roles[role]), some), cell))
+        unsaid = [self._said["contacts"][name] for name in beside if name not in shown]
+        notice.unanswered += [self._ask_of(("", *roles[role]), columns[0]) for role in roles if role not in chosen]
+        notice.unanswered += [self._ask_of(("", *roles[role]), some) for some in unsaid for role in chosen]
+        return self._ended(notice)
+
+    def _reach(self) -> Notice:
+        rng, notice, ways = self._rng, self._begun("reach"), list(self._said["reach"])
+        chosen = rng.sample(ways, rng.randint(2, 4))
+        if rng.random() < 0.4:
+            for way in chosen:
+                place = self._write_filled(notice, way["text"], value=self._values[way["value"]]())["value"]
+                notice.asked.append((self._filled(rng.choice(way["asks"])), place))
+        else:
+            rows = [(rng.choice(way["heads"]), self._values[way["value"]]()) for way in chosen]
+            for way, (cell,) in zip(chosen, self._table(notice, ("", ""), rows), strict=True):
+                notice.asked.append((self._filled(rng.choice(way["asks"])), cell))
+        notice.unanswered += [self._filled(rng.choice(way["asks"])) for way in ways if way not in chosen]
         return self._ended(notice)
 
     def _events(self) -> Notice:
         rng, notice, lists = self._rng, self._begun("events"), self._said["lists"]
-        chosen = rng.sample(lists["events"], rng.randint(3, 6))
-        rows = [(event, self._date(), rng.choice(lists["where"])) for event in chosen]
-        manner = rng.random()
-        if manner < 0.5:
-            in_table = [(_capital(event), date, where) for event, date, where in rows]
-            places = self._table(notice, ("What", "When", "Where"), in_table)
-        else:
-            in_list, in_prose = ("- ", ": ", ", ", "\n"), ("On ", " there is the ", " ", ". ")
-            before, joint, then, after = in_list if manner < 0.75 else in_prose
-            places = []
-            for event, date, where in rows:
-                notice.write(before)
-                when = notice.write(date)
-                notice.write(f"{joint}{event}{then}")
-                places.append([when, notice.write(where)])
-                notice.write(after)
-        for event, cells in zip(chosen, places, strict=True):
-            for kind, cell in zip(("when", "where"), cells, strict=True):
-                notice.asked.append((self._ask(kind, event=event), cell))
+        chosen, form = rng.sample(lists["events"], rng.randint(3, 6)), rng.choice(self._said["events"])
+        notice.write(form.get("head", ""))
+        for event in chosen:
+            places = self._write_filled(
+                notice,
+                form["text"],
+                event=event,
+                Event=_capital(event),
+                when=self._date(),
+                begins=self._time(9, 20),
+                where=rng.choice(lists["where"]),
+            )
+            for kind in ("when", "begins", "where"):
+                if kind in places:
+                    notice.asked.append((self._ask(kind, event=event), places[kind]))
+                else:
+                    notice.unanswered.append(self._ask(kind, event=event))
+            notice.unanswered.append(self._ask("fee", event=event))
         notice.unanswered += [self._ask("when", event=event) for event in lists["events"] if event not in chosen]
         return self._ended(notice)
 
     def _facts(self) -> Notice:
         rng, notice = self._rng, self._begun("facts")
-        chosen = rng.sample(self._known_facts, rng.randint(2, 4))
+        chosen = rng.sample(self._known_facts, rng.randint(2, 5))
         before, after = rng.choice((("", " "), ("", " "), ("", "\n"), ("", "\n\n"), ("- ", "\n")))
         for fact in chosen:
             notice.write(before)
@@ -308,11 +356,33 @@ class Author:
         has_head = needs_head or style is _MARKDOWN or (style in _STYLES[:3] and self._rng.random() < 0.5)
         return write_table(notice, head if has_head else [""], rows, style)
 
+    def _write_filled(self, notice: Notice, template: str, **values: str) -> dict[str, CharSpan]:
+        """Write a template; return where each value that it names stands."""
+        parts = re.split(r"\{(.*?)\}", template)
+        written = {}
+        for text, name in zip(parts[::2], [*parts[1::2], ""], strict=True):
+            notice.write(text)
+            if name:
+                written[name] = notice.write(values[name])
+        return written
+
+    def _write_asked(self, notice: Notice, item: Sequence[str], of_what: Mapping[str, Any]) -> None:
+        """Write a value of an item, and ask for it."""
+        notice.asked.append((self._ask_of(item, of_what), notice.write(self._values[of_what["value"]]())))
+
+    def _ask_of(self, item: Sequence[str], of_what: Mapping[str, Any]) -> str:
+        """Return a question for a value of an item, by one of the names that follow its first."""
+        return self._filled(self._rng.choice(of_what["asks"]), what=self._rng.choice(item[1:]))
+
     def _ask(self, kind: str, **of_what: str) -> str:
         return self._filled(self._rng.choice(self._said["questions"][kind]), **of_what)
 
     def _filled(self, template: str, **of_what: str) -> str:
         return _capital(template.format(org=self.org, **of_what))
+
+    def _one_of(self, *forms: str) -> Callable[[], str]:
+        """Return what chooses a form and fills in a digit."""
+        return lambda: self._rng.choice(forms).format(self._rng.randint(1, 9))
 
     def _money(self) -> str:
         rng = self._rng
@@ -340,6 +410,13 @@ class Author:
     def _person(self) -> str:
         first, last = (self._rng.choice(self._said["names"][name].split()) for name in ("first", "last"))
         return f"{self._rng.choice(('', '', 'Ms ', 'Mr ', 'Dr '))}{first} {last}"
+
+    def _address(self) -> str:
+        rng, places = self._rng, self._said["names"]["places"]
+        words = (rng.choice(places[0].split()), rng.choice(self._said["lists"]["streets"]))
+        return rng.choice(("{n} {} {}", "{} {} {n}", "{n} {} {}, {town}")).format(
+            *words, n=rng.randint(1, 150), town=self._values["place"]()
+        )
 
     def _phone(self) -> str:
         rng = self._rng

@@ -87,7 +87,7 @@ class Database:
             UnsupportedIndex: It was made by another version of Citespan.
         """
         if not path.is_file():
-            raise NoIndex(f"no index at {path}: make one with `citespan index`")
+            raise NoIndex(f"no index at {path.resolve()}: make one with `citespan index`")
         self.path = path
         # Before anything is read: an update that ends meanwhile notes a version that what is read then cannot have.
         self.noted = noted_version(path)

@@ -94,7 +94,7 @@ def _named(folder: Path) -> _Named:
     try:
         text = (folder / _POINTER).read_bytes().decode("ascii", "replace")
     except OSError as error:
-        raise NoIndex(f"no index in {folder}: make one with `citespan index`") from error
+        raise NoIndex(f"no index in {folder.resolve()}: make one with `citespan index`") from error
     current, _, previous = text.partition("\n")
     return _Named(current.strip(), previous.strip())
 

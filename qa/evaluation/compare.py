@@ -34,6 +34,11 @@ class Difference:
         """Whether it fell, and not by chance: the whole interval lies below 0."""
         return self.change.high < 0
 
+    @property
+    def is_better(self) -> bool:
+        """Whether it rose, and not by chance: the whole interval lies above 0."""
+        return self.change.low > 0
+
 
 def differ(before: Floats, after: Floats, bootstrap: Bootstrap) -> Difference:
     """Return how the values of the same questions changed.

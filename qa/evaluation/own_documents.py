@@ -254,9 +254,14 @@ def compare_reports(before: Path, after: Path, choices: Choices, *, limits: Mapp
     console.print(differences_table(differences))
     if limits:
         return _is_over(limits, {name: some.change.value for name, some in differences.items()}, console)
-    worse = [name for name in _GATES if name in differences and differences[name].is_worse]
-    if worse:
-        console.print(f"Worse: {', '.join(worse)}.")
+    gates = {name: differences[name] for name in _GATES if name in differences}
+    worse = [name for name, some in gates.items() if some.is_worse]
+    better = [name for name, some in gates.items() if some.is_better]
+    for verdict, names in (("Worse", worse), ("Better", better)):
+        if names:
+            console.print(f"{verdict}: {', '.join(names)}.")
+    if not worse and not better:
+        console.print(f"Neither better nor worse, beyond chance: {', '.join(gates) or 'no measure that is judged'}.")
     return not worse
 
 

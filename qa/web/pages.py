@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as Redirect
 
 from index.errors import InputError, InvalidParameter, UnknownFeedback
 from index.records import Document, Span
+from index.wording import counted
 from qa.engine import Engine
 from qa.feedback import Entry
 from qa.feedback_store import FeedbackStore
@@ -26,7 +27,7 @@ def pages(engine: Engine, feedback: FeedbackStore) -> Blueprint:
     """Return the routes of the pages."""
     blueprint = Blueprint("pages", __name__)
     for words in (
-        views.counted,
+        counted,
         views.duration,
         views.confidence,
         views.per_cent,

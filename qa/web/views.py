@@ -360,11 +360,6 @@ def below(heading: str, title: str) -> str:
     return "" if heading == title else heading.removeprefix(title + HEADING_SEPARATOR)
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: "1 passage", "1,200 passages"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def duration(ms: float) -> str:
     """Return a time as people read it: "85 ms", "4.1 s"."""
     return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"

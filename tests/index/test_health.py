@@ -67,7 +67,7 @@ def test_of_a_sound_index_every_check_says_so(folder):
         "pointer,database,structure,digests,failures,completeness,version,spans,files,vectors,encoder,encoding,"
         "derived indexes,previous,leftovers"
     ).split(",")
-    assert findings["files"].message == "2 documents are what their files say"
+    assert findings["files"].message == "the text of 2 documents is what the files say"
     assert "the least cosine 1.00000" in findings["encoding"].message
 
 

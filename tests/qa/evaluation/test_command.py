@@ -92,7 +92,7 @@ def test_questions_with_documents_alone_measure_the_finding(run, tmp_path):
 def test_a_document_that_is_not_there_is_told_before_anything_is_asked(run, tmp_path):
     write_files(tmp_path, {"where.jsonl": '{"question": "Where?", "document": "towr.md"}'})
     result = run("where.jsonl")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "'towr.md'" in result.stderr
 
 
@@ -154,7 +154,7 @@ def test_a_measure_under_its_limit_ends_with_status_1(run):
     result = run("own.csv", "--resamples", "5", "--fail-under", "EM=0", "--fail-under", "EM=1")
     assert result.exit_code == 1
     assert "EM is " in result.stdout
-    assert run("own.csv", "--fail-under", "F2=0.1").exit_code == 1
+    assert run("own.csv", "--fail-under", "F2=0.1").exit_code == 2
     for malformed in ("F1", "F1=x", "=1"):
         assert run("own.csv", "--fail-under", malformed).exit_code != 0
 
@@ -166,13 +166,17 @@ def test_a_report_that_is_worse_than_the_one_before_ends_with_status_1(run, tmp_
     write("before.json", *[0.5] * 20)
     write("worse.json", *[0.4] * 20)
     write("chance.json", *[0.6, 0.39] * 10)
-    assert run("--compare", "before.json", "worse.json").exit_code == 1
-    assert run("--compare", "worse.json", "before.json").exit_code == 0
-    assert run("--compare", "before.json", "chance.json").exit_code == 0
+    for before, after, status, verdict in (
+        ("before.json", "worse.json", 1, "Worse: F1."),
+        ("worse.json", "before.json", 0, "Better: F1."),
+        ("before.json", "chance.json", 0, "Neither better nor worse, beyond chance: F1."),
+    ):
+        result = run("--compare", before, after)
+        assert (result.exit_code, result.stdout.splitlines()[-1]) == (status, verdict)
     assert run("--compare", "before.json", "chance.json", "--fail-under", "F1=0").exit_code == 1
     assert run("--compare", "before.json", "worse.json", "--fail-under", "F1=-0.2").exit_code == 0
     result = run("--compare", "before.json", "own.csv")
-    assert (result.exit_code, "no report of" in result.stderr) == (1, True)
+    assert (result.exit_code, "no report of" in result.stderr) == (2, True)
 
 
 def test_without_questions_it_says_what_it_takes(run):

@@ -14,8 +14,9 @@ def test_a_change_is_told_with_both_means_its_interval_and_its_chance():
     assert (found.before, found.after) == pytest.approx((0.4, 0.5))
     assert (found.change.value, found.change.low, found.change.high) == pytest.approx((0.1, 0.1, 0.1))
     assert found.p_value < 0.001
-    assert not found.is_worse
-    assert differ(before + 0.1, before, BOOTSTRAP).is_worse
+    assert (found.is_worse, found.is_better) == (False, True)
+    found = differ(before + 0.1, before, BOOTSTRAP)
+    assert (found.is_worse, found.is_better) == (True, False)
 
 
 def test_what_chance_may_explain_is_not_worse():
@@ -25,7 +26,7 @@ def test_what_chance_may_explain_is_not_worse():
     found = differ(before, after, BOOTSTRAP)
     assert found.change.value < 0
     assert found.p_value > 0.5
-    assert not found.is_worse
+    assert (found.is_worse, found.is_better) == (False, False)
 
 
 def test_the_same_twice_is_no_change():
