@@ -18,6 +18,8 @@ _PENCE = ("", "", ".00", ".20", ".50", ".75", ".90")
 _CURRENCIES = ("£{}", "£{}", "£{}", "GBP {}", "€{}", "€ {}", "{} euros", "${}")
 _N_NOTICES = 3
 """Of a house."""
+_AGAIN = ("hours", "hours", "limits", "prices", "prices", "prices", "facts")
+"""Kinds of notices that come more often: tables of two columns, and opening beside closing times, are the hardest."""
 
 
 def read_said() -> dict[str, Any]:
@@ -120,6 +122,8 @@ class Author:
         self._said, self._rng = said, rng
         self._known_facts = [some for some in said["facts"] if some.get("is_held_out", False) == is_held_out]
         kinds = [some for some in said["kinds"].values() if some.get("is_held_out", False) == is_held_out]
+        # Shops twice, for a weight beside a price is easily taken for it.
+        kinds += [some for some in kinds if "measure" in some]
         self.kind: Mapping[str, Any] = like.kind if like else rng.choice(kinds)
         self._items: list[list[str]] = self.kind["items"]
         begin, end = (some.split() for some in said["names"]["places"])
@@ -155,6 +159,8 @@ class Author:
             "place": lambda: rng.choice(begin) + rng.choice(end),
             "code": self._one_of("A{}", "B0{}", "K1{}", "{}07", "{}4"),
             "weight": self._one_of("{}50 g", "{}00 g", "{}.5 kg", "{} kg"),
+            "length": self._one_of("{} m", "{}.5 m", "{}20 cm"),
+            "volume": self._one_of("{}50 ml", "{}.5 l", "{} litres"),
             "height": self._one_of("{}0 cm", "{}5 cm", "1.{} m"),
             **{
                 unit: self._one_of(f"{{}} {unit}", f"1{{}} {unit}", f"{{}}50 {unit}") for unit in said["lists"]["units"]
@@ -162,10 +168,10 @@ class Author:
         }
 
     def notices(self) -> list[Notice]:
-        """Return three notices of different kinds; there is more to ask on prices and facts, which come more often."""
+        """Return three notices of different kinds."""
         kinds: list[str] = []
         while len(kinds) < _N_NOTICES:
-            kind = self._rng.choice((*self._makers, "prices", "facts"))
+            kind = self._rng.choice((*self._makers, *_AGAIN))
             kinds += [kind] if kind not in kinds else []
         return [self.notice(kind) for kind in kinds]
 
@@ -176,10 +182,15 @@ class Author:
     def _prices(self) -> Notice:
         rng, notice = self._rng, self._begun("prices")
         items = rng.sample(self._items, rng.randint(3, min(len(self._items), 7)))
-        price, beside = self._said["cells"]["price"], [self._said["cells"][name] for name in self.kind["beside"]]
-        shown = rng.sample(beside, rng.randint(0, min(len(beside), 2)))
+        others = [item for item in self._items if item not in items]
+        price, beside = self._said["cells"]["price"], {name: self._said["cells"][name] for name in self.kind["beside"]}
+        measure = self.kind.get("measure")
+        if measure and rng.random() < 0.3:
+            items = [[f"{item[0]}, {self._values[measure]()}", *item[1:]] for item in items]
+            del beside[measure]
+        shown = rng.sample(list(beside.values()), min(len(beside), rng.choice((0, 1, 1, 2))))
         manner = rng.random()
-        if manner < 0.25:
+        if manner < 0.2:
             shown = shown[:1]
             for number, item in enumerate(items):
                 is_first = number % 2 == 0
@@ -191,7 +202,7 @@ class Author:
                 notice.write(f" {rng.choice(('costs', 'is', 'comes to'))} ")
                 self._write_asked(notice, item, price)
                 notice.write(", and " if is_first and item is not items[-1] else ". ")
-        elif manner < 0.5:
+        elif manner < 0.45:
             shown, columns = [], rng.choice(self._said["columns"])
             prices = [(item[0], self._money(), self._money()) for item in items]
             places = self._table(notice, ("", *columns["heads"]), prices, needs_head=True)
@@ -205,9 +216,9 @@ class Author:
             rows = [(item[0], *(self._values[some["value"]]() for some in columns)) for item in items]
             for item, cells in zip(items, self._table(notice, head, rows), strict=True):
                 notice.asked += [(self._ask_of(item, some), cell) for some, cell in zip(columns, cells, strict=True)]
-        others = [item for item in self._items if item not in items]
+        unsaid = [some for some in beside.values() if some not in shown]
         notice.unanswered += [self._ask_of(item, price) for item in others]
-        notice.unanswered += [self._ask_of(item, some) for some in beside if some not in shown for item in items[:2]]
+        notice.unanswered += [self._ask_of(item, some) for some in unsaid for item in items[:2]]
         return self._ended(notice)
 
     def _limits(self) -> Notice:
