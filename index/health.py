@@ -73,7 +73,6 @@ def examine(
 
     Raises:
         NoIndex: There is none.
-        CitespanError: As `find_root`.
     """
     try:
         path = current_database(folder)
@@ -88,8 +87,7 @@ def examine(
     else:
         with closing(database):
             database.pin()
-            root = find_root(database.identity)
-            yield from _of_database(database, root, open_encoder, n_encoded, max_file_bytes)
+            yield from _of_database(database, find_root, open_encoder, n_encoded, max_file_bytes)
         yield _guarded("derived indexes", lambda: _derived(folder))
     yield _guarded("previous", lambda: _previous(folder))
     yield _leftover(folder, path)
@@ -113,7 +111,11 @@ def repair(folder: Path) -> tuple[str, ...]:
 
 
 def _of_database(
-    database: Database, root: Path, open_encoder: Callable[[str], Encoder], n_encoded: int, max_file_bytes: int
+    database: Database,
+    find_root: Callable[[Identity], Path],
+    open_encoder: Callable[[str], Encoder],
+    n_encoded: int,
+    max_file_bytes: int,
 ) -> Iterator[Finding]:
     identity = database.identity
     yield Finding("database", Result.SOUND, f"version {database.index_version}, its settings as they were written")
@@ -121,7 +123,7 @@ def _of_database(
         yield _guarded(check, partial(_look, database, check, look))
     yield _guarded("version", lambda: _version(database))
     yield _guarded("spans", lambda: _spans(database))
-    yield _guarded("files", lambda: _files(database, root, max_file_bytes))
+    yield _guarded("files", lambda: _files(database, find_root(identity), max_file_bytes))
     yield _guarded("vectors", lambda: _vectors(database))
     try:
         encoder = open_encoder(identity.encoder)
@@ -223,7 +225,7 @@ def _files(database: Database, root: Path, max_file_bytes: int) -> Finding:
         n_same += 1
         if parsed != database.document(known.doc_id):
             amiss.append(Amiss(known.doc_id, "its text is not what its file is read as"))
-    later = f"; {n_other:,} have changed or gone since, or cannot be read" if n_other else ""
+    later = f"; {n_other:,} changed or gone since, or unreadable" if n_other else ""
     return _verdict("files", amiss, f"the text of {counted(n_same, 'document')} is what the files say{later}")
 
 

@@ -139,6 +139,7 @@ class UpdateReport:
         n_encoded: Passages that the encoder was asked for.
         n_reused: Passages whose vectors were there already.
         n_not_retried: Files of `others` that failed before and were not read again, for they have not changed.
+        n_documents: In the index now.
     """
 
     added: tuple[str, ...]
@@ -150,6 +151,7 @@ class UpdateReport:
     n_encoded: int
     n_reused: int
     n_not_retried: int
+    n_documents: int
     index_version: int
     took_s: float
 
@@ -161,11 +163,6 @@ class UpdateReport:
     @property
     def n_changes(self) -> int:
         return len(self.added) + len(self.replaced) + len(self.renamed) + len(self.deleted)
-
-    @property
-    def n_documents(self) -> int:
-        """How many are in the index now."""
-        return len(self.added) + len(self.replaced) + len(self.renamed) + self.n_unchanged
 
 
 def update(
@@ -228,7 +225,7 @@ def update(
             run = _Run(database, encoder, root, plan, max_file_bytes, on_progress)
             run.apply()
             database.note_reconciled(looked_at)
-            version = database.index_version
+            version, n_documents = database.index_version, database.counts().n_documents
             reached("close.before")
         finally:
             database.close()
@@ -237,7 +234,7 @@ def update(
         reached("note.after")
         if rebuild:
             take_over(path)
-    report = run.report(version, time.perf_counter() - started)
+    report = run.report(version, n_documents, time.perf_counter() - started)
     _log.info("update: %d changes, %d failed, version %d", report.n_changes, len(report.failed), version)
     return report
 
@@ -453,7 +450,7 @@ class _Run:
         before = [item.failure for item in self.plan.failed_before]
         return tuple(sorted([*self.plan.others, *before, *self.failures], key=lambda failure: failure.path))
 
-    def report(self, index_version: int, took_s: float) -> UpdateReport:
+    def report(self, index_version: int, n_documents: int, took_s: float) -> UpdateReport:
         return UpdateReport(
             added=tuple(sorted(self.done["add"])),
             replaced=tuple(sorted(self.done["replace"])),
@@ -464,6 +461,7 @@ class _Run:
             n_encoded=self.n_encoded,
             n_reused=self.n_reused,
             n_not_retried=len(self.plan.failed_before),
+            n_documents=n_documents,
             index_version=index_version,
             took_s=took_s,
         )

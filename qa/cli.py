@@ -277,9 +277,9 @@ def doctor(settings: Settings, *, repair: bool, sample: int, as_json: bool) -> N
 def backup_command(settings: Settings, *, target: Path) -> None:
     """Copy index and feedback to TARGET, a new folder or .zip file; also while they are used."""
     made = back_up(settings.index, target, check_feedback=read_all_feedback)
-    held = ((made.n_documents, "document"), (made.n_passages, "passage"), (made.n_feedback, "feedback entry"))
-    counts = ", ".join(counted(*one) for one in held)
-    click.echo(f"Backed up and checked: version {made.index_version}, {counts}", err=True)
+    counts = f"{counted(made.n_documents, 'document')}, {counted(made.n_passages, 'passage')}"
+    judged = counted(made.n_feedback, "entry", "entries")
+    click.echo(f"Backed up and checked: version {made.index_version}, {counts}, {judged} of feedback", err=True)
 
 
 @command("restore", "index")

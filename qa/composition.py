@@ -195,7 +195,6 @@ def examine_index(settings: Settings, *, n_encoded: int = 0) -> Iterator[Finding
 
     Raises:
         NoIndex: There is no index.
-        OtherCollection: As `collection_of`.
     """
     yield from examine(
         settings.index,

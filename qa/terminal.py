@@ -123,7 +123,7 @@ def print_plan(plan: Plan) -> None:
     )
     n_bytes = sum(file.stamp.size for file in plan.to_encode)
     files = f"{counted(len(plan.to_encode), 'file')} ({counted(n_bytes, 'byte')})"
-    console.print(Text(f"{counts}; {files} to be read, and encoded where they say anything new. Nothing was changed."))
+    console.print(Text(f"{counts}; {files} to be read, and what they say anew encoded. Nothing was changed."))
 
 
 def print_rebuild(rebuild: Rebuild) -> None:
@@ -217,7 +217,7 @@ def print_answers(response: Response, documents: dict[str, Document]) -> None:
 
 
 def _print_state(console: Console, state: IndexState) -> None:
-    """Print how old it is what was searched: a command, other than the service, does not look into the folder."""
+    """Print how old the index is that was searched: unless `--fresh` asks for it, no command looks into the folder."""
     when = state.reconciled_at or "a time not known"
     console.print(Text(f"Documents as of {when}; `citespan index` reads what has changed since.", style="dim"))
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from training.examples import Example, TrainingPassage
-from training.notices import Author, CharSpan, Notice, read_said
+from training.notices import Author, read_said
+from training.tables import CharSpan, Notice
 
 ONE_HOUSE, SEVERAL_HOUSES = "everyday", "houses"
 """Sources of examples."""
@@ -65,7 +66,8 @@ def _of_several_houses(author: Author, rivals: Sequence[Author], rng: random.Ran
         passage = _passage(author, notice)
         others = [_passage(author, beside), *(_passage(rival, rival.notice(notice.kind)) for rival in rivals)]
         for question, spans in _questions(notice, rng):
-            passages = (replace(passage, spans=spans), *others)
+            # What this notice does not say, another of the house may.
+            passages = (replace(passage, spans=spans), *(others if spans else others[1:]))
             yield Example(_naming(author, question), passages, SEVERAL_HOUSES, keeps_context=True)
 
 

@@ -260,8 +260,10 @@ def compare_reports(before: Path, after: Path, choices: Choices, *, limits: Mapp
     for verdict, names in (("Worse", worse), ("Better", better)):
         if names:
             console.print(f"{verdict}: {', '.join(names)}.")
-    if not worse and not better:
-        console.print(f"Neither better nor worse, beyond chance: {', '.join(gates) or 'no measure that is judged'}.")
+    if not gates:
+        console.print(f"Neither report is judged by this: none has {' or '.join(_GATES)}.")
+    elif not worse and not better:
+        console.print(f"Neither better nor worse, beyond chance: {', '.join(gates)}.")
     return not worse
 
 

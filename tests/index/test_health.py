@@ -154,7 +154,7 @@ def test_another_encoder_or_none_is_told(folder):
 def test_a_file_that_changed_since_is_counted_and_no_damage(folder, root):
     write_files(root, {"b.txt": "The tower closed."})
     (root / "a.md").unlink()
-    assert found(folder)["files"].message.endswith("; 2 have changed or gone since, or cannot be read")
+    assert found(folder)["files"].message.endswith("; 2 changed or gone since, or unreadable")
     assert wrong(folder) == {}
 
 

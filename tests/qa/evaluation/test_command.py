@@ -175,6 +175,8 @@ def test_a_report_that_is_worse_than_the_one_before_ends_with_status_1(run, tmp_
         assert (result.exit_code, result.stdout.splitlines()[-1]) == (status, verdict)
     assert run("--compare", "before.json", "chance.json", "--fail-under", "F1=0").exit_code == 1
     assert run("--compare", "before.json", "worse.json", "--fail-under", "F1=-0.2").exit_code == 0
+    (tmp_path / "other.json").write_text(json.dumps({"values": {"EM": {"0": 1.0}}}))
+    assert "none has F1 or nDCG@10" in run("--compare", "other.json", "other.json").stdout
     result = run("--compare", "before.json", "own.csv")
     assert (result.exit_code, "no report of" in result.stderr) == (2, True)
 

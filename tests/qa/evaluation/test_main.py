@@ -98,7 +98,7 @@ def test_without_matplotlib_the_plots_are_refused_before_anything_is_asked(run, 
 def test_a_malformed_file_ends_with_a_message_and_its_code(run, tmp_path):
     (tmp_path / "q.json").write_text("{}")
     result = run("reader", "q.json")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "Error [evaluation_data_invalid]: q.json is not in SQuAD's form: it lacks 'data'" in result.stderr
 
 

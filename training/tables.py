@@ -1,0 +1,92 @@
+"""A notice in the making, and how its tables are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+CharSpan: TypeAlias = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Notice:
+    """A text in the making, and what can be asked on it.
+
+    Attributes:
+        kind: What it is about; another of the same kind may answer the same questions.
+        asked: Questions with the characters that answer them.
+        unanswered: Questions that the text does not answer.
+    """
+
+    kind: str
+    heading: str
+    text: str = ""
+    asked: list[tuple[str, CharSpan]] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
+
+    def write(self, text: str) -> CharSpan:
+        """Append a text; return where it stands."""
+        start = len(self.text)
+        self.text += text
+        return start, len(self.text)
+
+    def write_filled(self, template: str, **values: str) -> dict[str, CharSpan]:
+        """Append a template; return where each value that it names stands."""
+        parts = re.split(r"\{(.*?)\}", template)
+        written = {}
+        for text, name in zip(parts[::2], [*parts[1::2], ""], strict=True):
+            self.write(text)
+            if name:
+                written[name] = self.write(values[name])
+        return written
+
+    def take_in(self, other: Notice) -> None:
+        """Append another notice; what neither of them answers is not known."""
+        start, _ = self.write(f"\n\n{other.text}")
+        self.asked += [(question, (start + 2 + begin, start + 2 + end)) for question, (begin, end) in other.asked]
+        self.unanswered = []
+
+
+class Style(NamedTuple):
+    """How rows are written; `fill` widens all first cells to the same width."""
+
+    before: str
+    after_first: str
+    between: str
+    after: str
+    fill: str = ""
+
+
+MARKDOWN = Style("| ", " | ", " | ", " |\n")
+STYLES = (
+    MARKDOWN,
+    Style("", "\t", "\t", "\n"),  # as a table of HTML is read
+    Style("", "  ", "  ", "\n", " "),
+    Style("", " ", "  ", "\n", "."),
+    Style("", ": ", ", ", "\n"),
+    Style("- ", ": ", ", ", "\n"),
+    Style("", " — ", ", ", "\n"),
+)
+
+
+def write_table(
+    notice: Notice, head: Sequence[str], rows: Sequence[Sequence[str]], style: Style
+) -> list[list[CharSpan]]:
+    """Write rows; return where the cells after each row's first stand."""
+    width = max(len(row[0]) for row in rows) + 2 if style.fill else 0
+    places = []
+    for number, row in enumerate((head, *rows) if any(head) else rows):
+        notice.write(style.before)
+        first, *others = row
+        notice.write(first + style.fill * (width - len(first)) + style.after_first)
+        cells = []
+        for at, cell in enumerate(others):
+            notice.write(style.between if at else "")
+            cells.append(notice.write(cell))
+        notice.write(style.after)
+        places.append(cells)
+        if style is MARKDOWN and number == 0:
+            notice.write("|" + " --- |" * len(row) + "\n")
+    return places[1:] if any(head) else places
