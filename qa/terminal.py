@@ -46,6 +46,8 @@ _LINE_EVERY_S = 10.0
 _LISTED = 20
 """Entries of a list before the rest is only counted; --json and `status --files` have them all."""
 
+_NO_PASSAGE = "no document is indexed, or none passes --path and --type"
+
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[Progress], None]]:
@@ -174,7 +176,7 @@ def print_hits(response: SearchResponse) -> None:
     """Print what a search found."""
     console = _console()
     if not response.hits:
-        console.print("Nothing was found: no document is indexed, or none passes --path and --type.")
+        console.print(f"Nothing was found: {_NO_PASSAGE}.")
     for hit in response.hits:
         where = f"{hit.passage.doc_id} [{hit.passage.span.start}:{hit.passage.span.end}]"
         ranks = f"meaning {hit.dense_rank or '–'}, words {hit.lexical_rank or '–'}"
@@ -192,7 +194,7 @@ def print_answers(response: Response, documents: dict[str, Document]) -> None:
     """
     console = _console()
     if not response.hits:
-        console.print("There was nothing to read: no document is indexed, or none passes --path and --type.")
+        console.print(f"There was nothing to read: {_NO_PASSAGE}.")
     elif not response.answers:
         console.print("The documents do not say.", style="bold")
         nearest = response.hits[0].passage

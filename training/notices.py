@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.tables import MARKDOWN, STYLES, CharSpan, Notice, write_table
+from training.tables import MARKDOWN, STYLES, CharSpan, Notice, gaps, write_table
 from training.values import Values
 
 _N_NOTICES = 3
@@ -95,7 +94,10 @@ class Author:
             self._write_prices(notice, items, shown)
         elif manner < 0.45:
             shown = []
-            others = [] if self._write_two_prices(notice, items) else others
+            columns = rng.choice([some for some in self._said["columns"] if not (measure and "people" in some)])
+            # Of people are some items, too: a child has no row, and yet a price in a column.
+            others = [] if "people" in columns else others
+            self._write_two_prices(notice, items, columns)
         else:
             self._write_cells(notice, items, [self._price, *shown])
         unsaid = [some for some in beside.values() if some not in shown]
@@ -118,19 +120,15 @@ class Author:
             self._write_asked(notice, item, self._price)
             notice.write(", and " if is_first and item is not items[-1] else ". ")
 
-    def _write_two_prices(self, notice: Notice, items: Sequence[Sequence[str]]) -> bool:
-        """Write a table of items with two prices each; return whether its columns are of people, as items may be."""
+    def _write_two_prices(self, notice: Notice, items: Sequence[Sequence[str]], columns: Mapping[str, Any]) -> None:
+        """Write a table of items with two prices each."""
         rng = self._rng
-        columns = rng.choice(
-            [some for some in self._said["columns"] if not ("measure" in self.kind and "people" in some)]
-        )
         prices = [(item[0], self._values.of("money"), self._values.of("money")) for item in items]
         places = self._table(notice, ("", *columns["heads"]), prices, needs_head=True)
         for item, cells in zip(items, places, strict=True):
             for asked, cell in zip(columns["asked"], cells, strict=True):
                 what = f"{rng.choice(item[1:])} {rng.choice(asked)}"
                 notice.asked.append((self._filled(rng.choice(self._price["asks"]), what=what), cell))
-        return "people" in columns
 
     def _write_cells(self, notice: Notice, items: Sequence[Sequence[str]], cells: Sequence[Mapping[str, Any]]) -> None:
         """Write a table of items with a column for each kind of value, in any order."""
@@ -250,14 +248,13 @@ class Author:
         for fact in chosen:
             notice.write(before)
             asks = iter(fact["asks"])
-            for at, part in enumerate(re.split(r"\{(.*?)\}", fact["text"])):
-                if at % 2 == 0:
-                    notice.write(part)
-                elif part == "Org":
+            for number, (text, name) in enumerate(gaps(fact["text"])):
+                notice.write(text)
+                if name == "Org":
                     notice.write(_capital(self.org))
-                else:
-                    value = rng.choice(part.split("|")) if "|" in part else self._values.of(part)
-                    place = notice.write(_capital(value) if at == 1 and not fact["text"][0].isalpha() else value)
+                elif name:
+                    value = rng.choice(name.split("|")) if "|" in name else self._values.of(name)
+                    place = notice.write(value if number or text else _capital(value))
                     notice.asked.append((self._filled(rng.choice(next(asks))), place))
             notice.write(after)
         others = [fact for fact in self._known_facts if fact not in chosen]

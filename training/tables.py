@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -34,9 +34,8 @@ class Notice:
 
     def write_filled(self, template: str, **values: str) -> dict[str, CharSpan]:
         """Append a template; return where each value that it names stands."""
-        parts = re.split(r"\{(.*?)\}", template)
         written = {}
-        for text, name in zip(parts[::2], [*parts[1::2], ""], strict=True):
+        for text, name in gaps(template):
             self.write(text)
             if name:
                 written[name] = self.write(values[name])
@@ -47,6 +46,12 @@ class Notice:
         start, _ = self.write(f"\n\n{other.text}")
         self.asked += [(question, (start + 2 + begin, start + 2 + end)) for question, (begin, end) in other.asked]
         self.unanswered = []
+
+
+def gaps(template: str) -> Iterator[tuple[str, str]]:
+    """Yield what stands before each gap of a template, with the gap's name; "" is the end's."""
+    parts = re.split(r"\{(.*?)\}", template)
+    yield from zip(parts[::2], [*parts[1::2], ""], strict=True)
 
 
 class Style(NamedTuple):
