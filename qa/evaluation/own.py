@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from index.errors import InvalidEvaluationData
@@ -19,9 +19,9 @@ def read_own(path: Path) -> list[Question]:
 
     A CSV or TSV file has a header with `question`, and `answer` or `document` or both, in small letters or
     capitals; cells of a CSV file are parted by commas or semicolons, as spreadsheets do it. A JSONL file has an
-    object with these keys a line. Several answers that are all right stand in a list, or in a cell with "|" between
-    them. A question with neither answer nor document is one that the documents do not answer; of one with a
-    document alone only the finding of that document is measured.
+    object with these keys a line, of which `question` alone has to be in each. Several answers that are all right
+    stand in a list, or in a cell with "|" between them. A question with neither answer nor document is one that the
+    documents do not answer; of one with a document alone only the finding of that document is measured.
 
     Raises:
         InvalidEvaluationData: A line cannot be used.
@@ -45,7 +45,9 @@ def _csv(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
         reader = csv.DictReader(stream, delimiter=separator, strict=True)
         try:
             reader.fieldnames = [name.strip().casefold() for name in reader.fieldnames or ()]
-            _check_columns(path, reader.fieldnames)
+            _check_names(str(path), reader.fieldnames)
+            if len(reader.fieldnames) == 1:
+                raise _questions_alone(path)
             for row in reader:
                 if None in row or None in row.values():
                     raise InvalidEvaluationData(
@@ -59,6 +61,7 @@ def _csv(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
 
 
 def _jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    named: set[str] = set()
     with path.open(encoding="utf-8-sig") as stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
@@ -69,18 +72,22 @@ def _jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
                 raise InvalidEvaluationData(f"line {number} of {path} is no JSON: {error}") from error
             if not isinstance(row, dict):
                 raise InvalidEvaluationData(f"line {number} of {path} is no JSON object")
-            _check_columns(path, row)
+            _check_names(f"line {number} of {path}", row)
+            named |= {*row}
             yield number, row
+    if named == {"question"}:
+        raise _questions_alone(path)
 
 
-def _check_columns(path: Path, names: object) -> None:
-    given = list(names) if isinstance(names, (list, tuple, dict)) else []
-    unknown = [name for name in given if name not in _COLUMNS]
-    if unknown or "question" not in given or len(given) < 2:
+def _check_names(where: str, names: Collection[str]) -> None:
+    if "question" not in names or not {*names} <= {*_COLUMNS}:
         raise InvalidEvaluationData(
-            f"{path} has {', '.join(map(repr, given)) or 'nothing'} for columns: "
-            "it needs question, and answer or document or both"
+            f"{where} has {', '.join(map(repr, names)) or 'nothing'}: it needs question, and answer or document or both"
         )
+
+
+def _questions_alone(path: Path) -> InvalidEvaluationData:
+    return InvalidEvaluationData(f"{path} has questions alone: it needs answer or document or both, too")
 
 
 def _question(path: Path, line: int, row: Mapping[str, object]) -> Question:

@@ -50,11 +50,16 @@ def test_jsonl_and_tsv_say_the_same(tmp_path):
     ]
 
 
+def test_a_line_of_jsonl_may_be_a_question_that_nothing_answers(tmp_path):
+    path = written(tmp_path / "q.jsonl", '{"question": "When?", "answer": "1890"}\n{"question": "Who?"}\n')
+    assert [question.is_answerable for question in read_own(path)] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
         ("q.csv", "", "needs question"),
-        ("q.csv", "question\nWhen?\n", "needs question"),
+        ("q.csv", "question\nWhen?\n", "questions alone"),
         ("q.csv", "frage,answer\nWann?,1890\n", "needs question"),
         ("q.csv", "question,answer\n", "holds no questions"),
         ("q.csv", "question,answer\n,1890\n", "line 2"),
@@ -64,7 +69,9 @@ def test_jsonl_and_tsv_say_the_same(tmp_path):
         ("q.jsonl", '{"question": "When?", "answer": "1890"}\n{', "line 2"),
         ("q.jsonl", "[]\n", "line 1"),
         ("q.jsonl", '{"question": "When?", "answer": 1890}\n', "line 1"),
-        ("q.jsonl", '{"question": "When?"}\n', "needs question"),
+        ("q.jsonl", '{"question": "When?"}\n', "questions alone"),
+        ("q.jsonl", '{"question": "When?", "answer": "1890"}\n{"answer": "1890"}\n', "line 2 .*needs question"),
+        ("q.jsonl", '{"question": "When?", "answers": ["1890"]}\n', "line 1 .*'answers'"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_with_the_place(tmp_path, name, content, told):
