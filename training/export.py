@@ -1,6 +1,6 @@
 """Turn a checkpoint of `training.finetune` into the files of a reader.
 
-    python -m training.export [--checkpoint var/training/average.pt] [--output qa/weights/reader]
+    python -m training.export [--checkpoint var/training/everyday.pt] [--output qa/weights/reader]
 
 Weights are written as safetensors in bfloat16, half of float32's size; what that costs is in the model
 card. `training.calibrate` comes next: until then the reader takes itself at its word.
@@ -33,7 +33,7 @@ _KEPT_SETTINGS = (
 @click.option(
     "--checkpoint",
     type=click.Path(exists=True, path_type=Path),
-    default=Path("var/training/average.pt"),
+    default=Path("var/training/everyday.pt"),
     show_default=True,
 )
 @click.option("--output", type=click.Path(path_type=Path), default=Path("qa/weights/reader"), show_default=True)

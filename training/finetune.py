@@ -3,7 +3,7 @@
     python -m training.finetune first --encoder FOLDER --steps 300 --rate 5e-5
     python -m training.finetune teacher --encoder FOLDER --steps 1940 --rate 5e-5
     python -m training.finetune student --steps 3982 --rate 3.5e-4 --batch-tokens 32768
-    python -m training.finetune everyday --steps 550 --rate 4e-5 --batch-tokens 1536
+    python -m training.finetune everyday --steps 1000 --rate 4e-5 --batch-tokens 1536
 
 `first` trains a larger model, at a learning rate that rises and stays; `teacher` goes on from it, on written
 questions, too, while the rate falls to nothing. What `training.distil` then has of it teaches `student`, the reader.

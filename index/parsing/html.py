@@ -37,8 +37,6 @@ _BLOCKS = frozenset(
 _TIGHT = frozenset("dd dt li tr".split())
 """Blocks that follow one another on the next line; others have a blank line between them."""
 _CELLS = frozenset(("td", "th"))
-_MOST_COLUMNS = 100
-"""That one cell may take."""
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 
 # What HTML collapses. A no-break space stays, as on the page.
@@ -163,7 +161,6 @@ class _Writer:
         self._length = 0
         self._gap = ""
         self._n_pre = 0
-        self._cell_start = 0
         self._line = 1
         self._headings: list[Heading] = []
         self._heading_start: int | None = None
@@ -183,25 +180,13 @@ class _Writer:
         if tag == "br":
             self._widen("" if step.is_end else "\n")
         elif tag in _CELLS:
-            self._take_cell(step)
-        elif tag == "tr" and not step.is_end:
-            # What the row before it ended with says nothing of this one's cells.
-            self._gap = _wider(self._gap.replace("\t", ""), "\n")
+            self._widen("\t")
         elif tag in _BLOCKS:
             self._widen("\n" if tag in _TIGHT else "\n\n")
         if tag == "pre":
             self._n_pre += -1 if step.is_end else 1
         if tag in _HEADINGS:
             self._take_heading(int(tag[1]), is_end=step.is_end)
-
-    def _take_cell(self, step: _Step) -> None:
-        """Ask for a tab between cells, and for one more for each that is empty: a column is told by them."""
-        if not step.is_end:
-            self._cell_start = self._length
-        elif any(cell.tag in _CELLS for cell in step.element.itersiblings()):
-            tabs = "\t" * _columns(step.element)
-            is_empty = self._length == self._cell_start
-            self._gap = self._gap.strip(" ") + tabs if is_empty else _wider(self._gap, tabs)
 
     def _take_heading(self, level: int, *, is_end: bool) -> None:
         if not is_end:
@@ -248,12 +233,6 @@ class _Writer:
         self._gap = ""
         self._parts.append(text)
         self._length += len(text)
-
-
-def _columns(cell: etree._Element) -> int:
-    """Return how many columns a cell takes."""
-    said = cell.get("colspan", "1").strip()
-    return min(max(int(said[:4]), 1), _MOST_COLUMNS) if said.isdecimal() else 1
 
 
 def _wider(one: str, other: str) -> str:

@@ -80,9 +80,13 @@ def _jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
 
 
 def _check_names(where: str, names: Collection[str]) -> None:
-    if "question" not in names or not {*names} <= {*_COLUMNS}:
+    if "question" not in names:
+        given = ", ".join(map(repr, names)) or "nothing"
+        raise InvalidEvaluationData(f"{where} has {given}: it needs question, and answer or document or both")
+    if unknown := [name for name in names if name not in _COLUMNS]:
         raise InvalidEvaluationData(
-            f"{where} has {', '.join(map(repr, names)) or 'nothing'}: it needs question, and answer or document or both"
+            f"{where} has {', '.join(map(repr, unknown))}, which is not known: "
+            "leave it out, or call it question, answer or document"
         )
 
 

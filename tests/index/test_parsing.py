@@ -162,20 +162,6 @@ def test_the_text_of_a_page_is_what_a_reader_of_its_content_sees():
     )
 
 
-def test_empty_cells_of_a_row_keep_their_places():
-    page = """<table>
-    <tr><th></th><th>Hour</th> <th>Day</th></tr>
-    <tr><td>Canoe</td><td> </td><td>£20</td></tr>
-    <tr><td>Raft</td><td colspan="2">on request</td><td>ask</td></tr>
-    <tr><td>Pedalo</td><td colspan="9" rowspan=2></td></tr>
-    <tr><td></td><td>£5</td><td colspan="x">£30</td></tr></table>"""
-    assert parsed(f"<p>Boats</p>{page}<p>End").text == (
-        "Boats\n\n\tHour\tDay\nCanoe\t\t£20\nRaft\ton request\t\task\nPedalo\n\t£5\t£30\n\nEnd"
-    )
-    many = "9" * 5000
-    assert parsed(f"<table><tr><td colspan={many}>a</td><td>b</td></tr></table>").text == f"a{chr(9) * 100}b"
-
-
 def test_a_page_has_its_main_headings_title_and_its_source_lines():
     document = parsed(PAGE)
     assert document.title == "Museum of Measures"

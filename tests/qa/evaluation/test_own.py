@@ -71,7 +71,8 @@ def test_a_line_of_jsonl_may_be_a_question_that_nothing_answers(tmp_path):
         ("q.jsonl", '{"question": "When?", "answer": 1890}\n', "line 1"),
         ("q.jsonl", '{"question": "When?"}\n', "questions alone"),
         ("q.jsonl", '{"question": "When?", "answer": "1890"}\n{"answer": "1890"}\n', "line 2 .*needs question"),
-        ("q.jsonl", '{"question": "When?", "answers": ["1890"]}\n', "line 1 .*'answers'"),
+        ("q.jsonl", '{"question": "When?", "answers": ["1890"]}\n', "line 1 .*'answers', which is not known"),
+        ("q.csv", "question,answer,notes\nWhen?,1890,\n", "'notes', which is not known"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_with_the_place(tmp_path, name, content, told):
