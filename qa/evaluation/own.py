@@ -30,10 +30,11 @@ def read_own(path: Path) -> list[Question]:
         rows = list(_jsonl(path) if path.suffix == ".jsonl" else _csv(path))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidEvaluationData(f"cannot read {path}: {error}") from error
-    questions = [_question(path, line, row) for line, row in rows]
-    if not questions:
+    if not rows:
         raise InvalidEvaluationData(f"{path} holds no questions")
-    return questions
+    if all({*row} == {"question"} for _, row in rows):
+        raise InvalidEvaluationData(f"{path} has questions alone: it needs answer or document or both, too")
+    return [_question(path, line, row) for line, row in rows]
 
 
 def _csv(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
@@ -46,8 +47,6 @@ def _csv(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
         try:
             reader.fieldnames = [name.strip().casefold() for name in reader.fieldnames or ()]
             _check_names(str(path), reader.fieldnames)
-            if len(reader.fieldnames) == 1:
-                raise _questions_alone(path)
             for row in reader:
                 if None in row or None in row.values():
                     raise InvalidEvaluationData(
@@ -61,7 +60,6 @@ def _csv(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
 
 
 def _jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
-    named: set[str] = set()
     with path.open(encoding="utf-8-sig") as stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
@@ -73,10 +71,7 @@ def _jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
             if not isinstance(row, dict):
                 raise InvalidEvaluationData(f"line {number} of {path} is no JSON object")
             _check_names(f"line {number} of {path}", row)
-            named |= {*row}
             yield number, row
-    if named == {"question"}:
-        raise _questions_alone(path)
 
 
 def _check_names(where: str, names: Collection[str]) -> None:
@@ -88,10 +83,6 @@ def _check_names(where: str, names: Collection[str]) -> None:
             f"{where} has {', '.join(map(repr, unknown))}, which is not known: "
             "leave it out, or call it question, answer or document"
         )
-
-
-def _questions_alone(path: Path) -> InvalidEvaluationData:
-    return InvalidEvaluationData(f"{path} has questions alone: it needs answer or document or both, too")
 
 
 def _question(path: Path, line: int, row: Mapping[str, object]) -> Question:
