@@ -3,13 +3,14 @@
 Site furniture (menus, headers, footers, asides, cookie notices, controls, scripts, what is hidden) is
 left out. White
 space is collapsed as a browser does; blocks are set apart by a blank line, list items and table
-rows by a line break, cells by a tab.
+rows by a line break, cells by a tab, empty ones too, so that a cell's place in its row tells its column.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import lxml.html
@@ -37,6 +38,8 @@ _BLOCKS = frozenset(
 _TIGHT = frozenset("dd dt li tr".split())
 """Blocks that follow one another on the next line; others have a blank line between them."""
 _CELLS = frozenset(("td", "th"))
+_MOST_TABS = 100
+"""Between two texts: a page may claim that a cell takes any number of columns."""
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 
 # What HTML collapses. A no-break space stays, as on the page.
@@ -153,6 +156,19 @@ def _walk(top: etree._Element) -> Iterator[_Step]:
             stack.append(_Step(element, text=element.text))
 
 
+@dataclass(slots=True)
+class _Row:
+    """A table's row while it is written.
+
+    Attributes:
+        start: How long the text was before it.
+        n_columns: Of its last cell; 0 before the first.
+    """
+
+    start: int
+    n_columns: int = 0
+
+
 class _Writer:
     """Writes the canonical text, holding white space back until it is known to be needed."""
 
@@ -160,6 +176,9 @@ class _Writer:
         self._parts: list[str] = []
         self._length = 0
         self._gap = ""
+        self._rows: list[_Row] = []
+        # Cells that began since the last text, and those that the row before ended with.
+        self._n_tabs = self._n_tabs_before = 0
         self._n_pre = 0
         self._line = 1
         self._headings: list[Heading] = []
@@ -180,13 +199,29 @@ class _Writer:
         if tag == "br":
             self._widen("" if step.is_end else "\n")
         elif tag in _CELLS:
-            self._widen("\t")
+            self._take_cell(step)
         elif tag in _BLOCKS:
             self._widen("\n" if tag in _TIGHT else "\n\n")
+        if tag == "tr":
+            self._take_row(is_end=step.is_end)
         if tag == "pre":
             self._n_pre += -1 if step.is_end else 1
         if tag in _HEADINGS:
             self._take_heading(int(tag[1]), is_end=step.is_end)
+
+    def _take_row(self, *, is_end: bool) -> None:
+        if is_end:
+            self._n_tabs_before = self._n_tabs if self._length > self._rows.pop().start else 0
+        else:
+            self._rows.append(_Row(self._length))
+        self._n_tabs = 0
+
+    def _take_cell(self, step: _Step) -> None:
+        self._widen("\t")
+        if self._rows and not step.is_end:
+            row = self._rows[-1]
+            self._n_tabs += row.n_columns
+            row.n_columns = _columns(step.element)
 
     def _take_heading(self, level: int, *, is_end: bool) -> None:
         if not is_end:
@@ -226,15 +261,29 @@ class _Writer:
 
     def _write(self, text: str) -> None:
         if self._parts:
-            self._parts.append(self._gap)
-            self._length += len(self._gap)
+            gap = self._whole_gap()
+            self._parts.append(gap)
+            self._length += len(gap)
         if not self._source_lines or self._source_lines[-1].line != self._line:
             self._source_lines.append(SourceLine(self._length, self._line))
-        self._gap = ""
+        self._gap, self._n_tabs, self._n_tabs_before = "", 0, 0
         self._parts.append(text)
         self._length += len(text)
+
+    def _whole_gap(self) -> str:
+        """Return what to write before the next text: the gap, with a tab for each column that is passed over."""
+        tabs, before = ("\t" * min(n, _MOST_TABS) for n in (self._n_tabs, self._n_tabs_before))
+        if self._rows and self._rows[-1].start == self._length:
+            return before + self._gap + tabs
+        return before + _wider(self._gap, tabs)
 
 
 def _wider(one: str, other: str) -> str:
     """Return the white space that sets more apart: line breaks before tabs before spaces."""
     return max(one, other, key=lambda gap: (gap.count("\n"), gap.count("\t"), len(gap)))
+
+
+def _columns(cell: etree._Element) -> int:
+    """Return how many columns a cell takes."""
+    said = cell.get("colspan", "").strip()
+    return min(max(int(said[:4]), 1), _MOST_TABS) if said.isascii() and said.isdecimal() else 1

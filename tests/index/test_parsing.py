@@ -245,6 +245,34 @@ def test_a_declared_encoding_means_what_browsers_take_it_for(page, text):
     assert parsed(page).text == text
 
 
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ("<tr><th><th>Adult<th>Child<tr><td>Monday<td>£3<td>£2", "\tAdult\tChild\nMonday\t£3\t£2"),
+        ("<tr><td>a<td> <td>c<tr><td>d<td>e<td>f", "a\t\tc\nd\te\tf"),
+        ("<tr><td>a<td><td><tr><td>b<td>c<td>d", "a\t\t\nb\tc\td"),
+        ("<tr><td><td><td><tr><td>b<td>c<td>d", "b\tc\td"),
+        ("<tr><td colspan=2>a<td>c<tr><td>d<td>e<td>f", "a\t\tc\nd\te\tf"),
+        ("<tr><td colspan=x>a<td colspan=-1>b<td colspan=' ²'>c<td colspan=0>d<td>e", "a\tb\tc\td\te"),
+        ("<tr><td><b>a</b> b<td><i>c</i>", "a b\tc"),
+        ("<tr><td>a<td><table><tr><td>b<td><td>c</table><td>d<tr><td>e<td>f", "a\n\nb\t\tc\n\nd\ne\tf"),
+    ],
+)
+def test_a_cells_place_in_its_row_tells_its_column(rows, text):
+    assert parsed(f"<p>Prices<table>{rows}</table><p>End".encode()).text == f"Prices\n\n{text}\n\nEnd"
+
+
+def test_a_row_without_a_table_or_a_table_without_rows_glues_no_words_together():
+    assert parsed(b"<p>a<table><td>b<td>c</table>d").text == "a\n\nb\tc\n\nd"
+    assert parsed(b"<p>a<tr><td>b<td>c<p>d").text == "a\n\nb\tc\n\nd"
+
+
+def test_cells_that_claim_many_columns_write_few_tabs():
+    text = parsed(b"<p>a<table><tr>" + b"<td colspan=9999>" * 5000 + b"b</table>").text
+    assert text.split() == ["a", "b"]
+    assert text.count("\t") <= 100
+
+
 @pytest.mark.parametrize("declared", ["undefined", "utf-7", "unicode_escape", "no-such-encoding", "base64"])
 def test_a_declared_encoding_that_cannot_be_does_no_harm(declared):
     document = parsed(f"<meta charset='{declared}'><p>caf\u00e9 \\ud800 +2AA-".encode())
