@@ -16,6 +16,9 @@ from index.sentences import sentence_spans
 TokenSpans: TypeAlias = Callable[[str], NDArray[np.int64]]
 """A text to the (n, 2) array of its tokens' [start, end), in code points, special tokens left out."""
 
+_LONGEST_RUN, _LONGEST_HEAD = 20_000, 1_000
+"""Characters: as far back the head of a run of lines is looked for, and so much of it is kept."""
+_BETWEEN_CELLS = ("|", "\t", "  ")
 _LONGEST_KNOWN_TOKEN = 20
 """Characters. The longest entry of BERT's vocabulary has 18."""
 
@@ -74,6 +77,25 @@ def cut(document: Document, token_spans: TokenSpans, settings: PassageSettings) 
         ]
         cuts.extend(Cut(span, section.heading) for span in _windows(units, settings))
     return cuts
+
+
+def head_of_run(text: str, span: Span) -> str | None:
+    r"""Return the first lines of the run in which a passage begins, and what its own first line has before it.
+
+    A run is lines without a blank one; a Markdown heading begins one, too. "" where the passage does, or has no cells,
+    and None where the run, or the line, began too long ago.
+    """
+    start = span.start
+    if all(text.find(between, start, span.end) < 0 for between in _BETWEEN_CELLS):
+        return ""
+    blank, heading = (text.rfind(mark, max(start - _LONGEST_RUN, 0), start) for mark in ("\n\n", "\n#"))
+    if max(blank, heading) < 0 and start > _LONGEST_RUN:
+        return None
+    first = max(blank + 2 if blank >= 0 else 0, heading + 1)
+    if start - first <= _LONGEST_HEAD:
+        return text[first:start]
+    head_end, line = (text.rfind("\n", first, end) + 1 for end in (first + _LONGEST_HEAD, start))
+    return text[first:head_end] + text[line:start] if head_end and start - line <= _LONGEST_HEAD else None
 
 
 def context_of(doc_id: str, title: str, heading: str) -> str:

@@ -116,6 +116,8 @@ class Passage:
         passage_id: Never used again for another passage.
         text: Cut from the document's text when the passage was loaded, by its span.
         heading: The headings over the passage's text, outermost first, joined by " › ".
+        before: Where the passage has cells and begins within a run of lines, as in the middle of a table, those at the
+            run's head, and what its own first line has before it; None where the run began too long ago.
     """
 
     passage_id: int
@@ -125,6 +127,7 @@ class Passage:
     span: Span
     text: str
     heading: str
+    before: str | None = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ EMBEDDED = "citespan-minilm-l6"
 """The name of the reader that ships with Citespan."""
 
 CALIBRATION = "calibration.json"
+NAMES_CELLS = "names_cells"
+"""In `config.json`: the reader learnt to read the cells of tables behind their names."""
+
 MANIFEST = "manifest.json"
 """SHA-256 of each file of the reader that ships."""
 
@@ -79,10 +82,10 @@ def open_reader(
         if name == EMBEDDED:
             check_manifest(folder)
         # How much 8-bit multiplication costs in F1 was measured for the reader that ships.
-        model = _open_model(folder, is_quantized=name == EMBEDDED)
+        model = _open_model(folder, may_quantize=name == EMBEDDED)
         if model.max_tokens < LEAST_TOKENS:
             raise ReaderDamaged(f"the reader {name!r} takes {model.max_tokens} tokens, and {LEAST_TOKENS} are needed")
-        maker = PairMaker(folder, max_tokens=min(model.max_tokens, MAX_TOKENS))
+        maker = PairMaker(folder, max_tokens=min(model.max_tokens, MAX_TOKENS), names_cells=_names_cells(folder))
         calibration = load_calibration(folder / CALIBRATION) if (folder / CALIBRATION).exists() else UNCALIBRATED
         reader = SpanReader(name, model, maker, calibration=calibration, max_answer_tokens=max_answer_tokens)
         # As long as a sequence gets: what does not fit together shows now, and not at somebody's question.
@@ -92,6 +95,10 @@ def open_reader(
     except (ModelDamaged, ValueError, IndexError, RuntimeError) as error:
         raise ReaderDamaged(f"the reader {name!r} cannot be used: {error}") from error
     return reader
+
+
+def _names_cells(folder: Path) -> bool:
+    return bool(json.loads((folder / "config.json").read_bytes()).get(NAMES_CELLS))
 
 
 def _trial(text: str) -> Passage:
@@ -122,7 +129,7 @@ def check_manifest(folder: Path) -> None:
         raise ReaderDamaged(f"the reader in {folder} is incomplete ({error}): install Citespan again") from error
 
 
-def _open_model(folder: Path, *, is_quantized: bool) -> SpanModel:
+def _open_model(folder: Path, *, may_quantize: bool) -> SpanModel:
     try:
         read_shape(folder)
     except ModelUnsupported:
@@ -130,7 +137,7 @@ def _open_model(folder: Path, *, is_quantized: bool) -> SpanModel:
 
         return TransformersSpanModel(folder)
     weights = read_weights(folder)
-    bert = compile_bert(folder, weights, is_quantized=is_quantized)
+    bert = compile_bert(folder, weights, may_quantize=may_quantize)
     width, has_null = bert.shape.width, "null_outputs.weight" in weights
     return CompiledSpanModel(
         bert,

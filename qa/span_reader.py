@@ -87,7 +87,7 @@ class SpanReader:
             ReaderDamaged: The model gives scores that are no numbers.
         """
         windows = [
-            self.maker.pairs(question, context_of(some.doc_id, some.title, some.heading), some.text)
+            self.maker.pairs(question, context_of(some.doc_id, some.title, some.heading), some.text, before=some.before)
             for some in passages
         ]
         scores = iter(self._model.scores([pair for pairs in windows for pair in pairs]))
@@ -99,11 +99,13 @@ class SpanReader:
     def _reading(self, text: str, pair: Pair, scores: TokenScores) -> Reading:
         if not (np.isfinite(scores.start).all() and np.isfinite(scores.end).all() and np.isfinite(scores.null)):
             raise ReaderDamaged(f"the reader {self._name!r} gives scores that are no numbers: name another")
-        best = best_spans(scores.start, scores.end, max_tokens=self._max_answer_tokens, n=SPANS_PER_PASSAGE)
+        # Nothing can be cited of a name that is shown before a cell.
+        start, end = (np.where(pair.is_name, -np.inf, some).astype(np.float32) for some in (scores.start, scores.end))
+        best = best_spans(start, end, max_tokens=self._max_answer_tokens, n=SPANS_PER_PASSAGE)
         spans = [(_trimmed(pair.span(some.first, some.last), text), some) for some in best]
         return Reading(
             tuple(ScoredSpan(span, some.start_score, some.end_score) for span, some in spans if len(span)),
-            log_total(scores.start, scores.end, max_tokens=self._max_answer_tokens),
+            log_total(start, end, max_tokens=self._max_answer_tokens),
             scores.null,
         )
 
@@ -124,7 +126,7 @@ def _merged(windows: Sequence[Reading]) -> Reading:
     for one in sorted((one for window in windows for one in window.spans), key=lambda one: (-one.score, one.span)):
         if not any(one.span.overlaps(other.span) for other in spans):
             spans.append(one)
-    # What stands where windows overlap counts twice; a passage of our own index has one window.
+    # What stands where windows overlap counts twice; of our own passages only those with tables have several.
     total = float(np.logaddexp.reduce([window.total for window in windows]))
     no_answer = total - surest.answerability if total > -np.inf else surest.no_answer
     return Reading(tuple(spans[:SPANS_PER_PASSAGE]), total, no_answer)

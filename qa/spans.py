@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Scores: TypeAlias = NDArray[np.float32]
-"""(n,) or (n, max_tokens), logits."""
+"""(n,) or (n, max_tokens), logits; -inf for what is no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,9 @@ def best_spans(start: Scores, end: Scores, *, max_tokens: int, n: int) -> list[T
 
 
 def log_total(start: Scores, end: Scores, *, max_tokens: int) -> float:
-    """Return the log-sum-exp of the scores of all spans; -inf where there is no token."""
-    if not len(start):
-        return -np.inf
+    """Return the log-sum-exp of the scores of all spans; -inf where there is none."""
     scores = span_scores(start.astype(np.float64), end.astype(np.float64), max_tokens=max_tokens)
-    peak = scores.max()
+    peak = scores.max(initial=-np.inf)
+    if peak == -np.inf:
+        return -np.inf
     return float(peak + np.log(np.exp(scores - peak).sum()))

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from index.model_files import embedded_folder as encoder_folder
 from index.weights import WEIGHTS
 from qa.confidence import UNCALIBRATED
-from qa.readers import CALIBRATION
+from qa.readers import CALIBRATION, NAMES_CELLS
 from training.manifest import write_manifest
 
 _KEPT_SETTINGS = (
@@ -47,6 +47,7 @@ def main(checkpoint: Path, output: Path) -> None:
     (output / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read
     settings = json.loads((encoder_folder() / "config.json").read_bytes())
     kept = {name: settings[name] for name in _KEPT_SETTINGS} | {"architectures": ["BertForQuestionAnswering"]}
+    kept[NAMES_CELLS] = True
     (output / "config.json").write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     shutil.copyfile(encoder_folder() / "tokenizer.json", output / "tokenizer.json")
     # What is there was fitted to other weights.

@@ -3,11 +3,12 @@
     python -m training.finetune first --encoder FOLDER --steps 300 --rate 5e-5
     python -m training.finetune teacher --encoder FOLDER --steps 1940 --rate 5e-5
     python -m training.finetune student --steps 3982 --rate 3.5e-4 --batch-tokens 32768
-    python -m training.finetune everyday --steps 1000 --rate 4e-5 --batch-tokens 1536
+    python -m training.finetune everyday --steps 2000 --rate 4e-5 --batch-tokens 1536
 
 `first` trains a larger model, at a learning rate that rises and stays; `teacher` goes on from it, on written
 questions, too, while the rate falls to nothing. What `training.distil` then has of it teaches `student`, the reader.
-`everyday` goes on from what `training.average` made of that, on made-up notices, and is held to what it knows.
+`everyday` goes on from what `training.average` made of that, on made-up notices and tables, and is held to what it
+knows.
 A checkpoint is written every ten minutes and at the end, and a stage that is started again goes on from its own.
 Losses and dev scores are in `log.csv`.
 """
@@ -32,13 +33,15 @@ from rich.progress import Progress
 
 from index.model_files import embedded_folder
 from qa.evaluation.measures import auroc, best_over, exact_match, f1
-from qa.pairs import PairMaker
+from qa.pairs import MAX_TOKENS, PairMaker
 from qa.span_reader import MAX_ANSWER_TOKENS
 from qa.spans import best_spans, log_total
 from training.batches import batches, tokenize
 from training.corpus import Corpus, Feeder, scored
 from training.devices import best_device, folder_option, to_best
+from training.everyday import ONE_HOUSE, SEVERAL_HOUSES
 from training.examples import Example, read_examples
+from training.lookups import LOOKUP
 from training.model import Batch, SpanModel, losses, trained_model
 from training.optimizer import Optimizer
 from training.taught import with_taught
@@ -46,7 +49,8 @@ from training.taught import with_taught
 SEED = 20261124
 _SHORT_TOKENS, _LONG_TOKENS = 160, 256
 """Of a sequence. Away from Wikipedia a window around the answer will do, for speed."""
-_SHORT = ("reddit", "amazon", "policyqa")
+_SHORT, _WHOLE = ("reddit", "amazon", "policyqa"), (ONE_HOUSE, SEVERAL_HOUSES, LOOKUP)
+"""Sources of sequences that are short, and of those that are as long as a reader's, for tables with names are."""
 _CHECKPOINT_EVERY_S = 600
 
 
@@ -75,7 +79,7 @@ STAGES = {
     "first": Stage(("examples",), 100, falls=False),
     "teacher": Stage(("examples", "written"), 0, before="first"),
     "student": Stage(("examples", "written"), 300, is_taught=True),
-    "everyday": Stage(("everyday",), 50, before="average", kept=("examples", "written")),
+    "everyday": Stage(("everyday", "lookups"), 50, before="average", kept=("examples", "written")),
 }
 _KEPT_TOKENS = 1.5
 """Of what is kept for each token of what is new."""
@@ -127,8 +131,11 @@ def tokenize_all(examples: Sequence[Example], folder: Path, seed: int) -> Corpus
 def _tokenized(examples: Sequence[Example], folder: Path, seed: int) -> Corpus:
     """Return the sequences of some training examples."""
     rng = random.Random(seed)
-    short, long = (PairMaker(folder, max_tokens=n) for n in (_SHORT_TOKENS, _LONG_TOKENS))
-    return Corpus.of([tokenize(e, short if e.source.partition("/")[0] in _SHORT else long, rng) for e in examples])
+    short, long, whole = (
+        PairMaker(folder, max_tokens=n, names_cells=True) for n in (_SHORT_TOKENS, _LONG_TOKENS, MAX_TOKENS)
+    )
+    of_source = dict.fromkeys(_SHORT, short) | dict.fromkeys(_WHOLE, whole)
+    return Corpus.of([tokenize(e, of_source.get(e.source.partition("/")[0], long), rng) for e in examples])
 
 
 def make_plan(corpus: Corpus, n_steps: int, seed: int, *, max_tokens: int) -> list[list[int]]:
@@ -221,7 +228,7 @@ def dev_scores(trainer: Trainer, examples: Sequence[Example], folder: Path) -> d
     the answer is read: an evaluation reads them all.
     """
     trainer.model.eval()
-    maker, rng = PairMaker(folder), random.Random(0)
+    maker, rng = PairMaker(folder, names_cells=True), random.Random(0)
     groups = [tokenize(example, maker, rng) for example in examples]
     corpus = Corpus.of(groups)
     found_scores = scored(corpus, trainer.model, device=trainer.device)
@@ -233,7 +240,9 @@ def dev_scores(trainer: Trainer, examples: Sequence[Example], folder: Path) -> d
             of_row = int(corpus.row_starts[number]) + at
             begin, text = corpus.token_starts[of_row], row.pair.text
             of_text = slice(begin + text.start, begin + text.stop)
-            start, end = found_scores.start[of_text], found_scores.end[of_text]
+            start, end = (
+                np.where(row.pair.is_name, -np.inf, some[of_text]) for some in (found_scores.start, found_scores.end)
+            )
             best = best_spans(start, end, max_tokens=MAX_ANSWER_TOKENS, n=1)[0]
             found_spans.append((best.score, row.pair.span(best.first, best.last).of(passage.text)))
             margins.append(log_total(start, end, max_tokens=MAX_ANSWER_TOKENS) - float(found_scores.null[of_row]))

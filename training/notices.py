@@ -97,7 +97,7 @@ class Author:
             columns = rng.choice([some for some in self._said["columns"] if not (measure and "people" in some)])
             # Of people are some items, too: a child has no row, and yet a price in a column.
             others = [] if "people" in columns else others
-            self._write_two_prices(notice, items, columns)
+            self._write_several_prices(notice, items, columns)
         else:
             self._write_cells(notice, items, [self._price, *shown])
         unsaid = [some for some in beside.values() if some not in shown]
@@ -120,10 +120,10 @@ class Author:
             self._write_asked(notice, item, self._price)
             notice.write(", and " if is_first and item is not items[-1] else ". ")
 
-    def _write_two_prices(self, notice: Notice, items: Sequence[Sequence[str]], columns: Mapping[str, Any]) -> None:
-        """Write a table of items with two prices each."""
+    def _write_several_prices(self, notice: Notice, items: Sequence[Sequence[str]], columns: Mapping[str, Any]) -> None:
+        """Write a table of items with a price in each column."""
         rng = self._rng
-        prices = [(item[0], self._values.of("money"), self._values.of("money")) for item in items]
+        prices = [(item[0], *(self._values.of("money") for _ in columns["heads"])) for item in items]
         places = self._table(notice, ("", *columns["heads"]), prices, needs_head=True)
         for item, cells in zip(items, places, strict=True):
             for asked, cell in zip(columns["asked"], cells, strict=True):
@@ -137,8 +137,12 @@ class Author:
         rows = [(item[0], *(self._values.of(some["value"]) for some in columns)) for item in items]
         # A bare number says nothing of what it is.
         needs_head = any(some["value"] in ("number", "code") for some in columns)
+        if needs_head and self._rng.random() < 0.3:
+            head = ("#", *head)
+            rows = [(str(number), *row) for number, row in enumerate(rows, start=1)]
         for item, places in zip(items, self._table(notice, head, rows, needs_head=needs_head), strict=True):
-            notice.asked += [(self._ask_of(item, some), place) for some, place in zip(columns, places, strict=True)]
+            of_columns = places[-len(columns) :]
+            notice.asked += [(self._ask_of(item, some), place) for some, place in zip(columns, of_columns, strict=True)]
 
     def _limits(self) -> Notice:
         rng, notice, limits = self._rng, self._begun("limits"), self._said["limits"]

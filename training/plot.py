@@ -29,7 +29,7 @@ def main(log: Path, output: Path) -> None:
     losses, scores = figure.subplots(1, 2)
     for axes, names in (
         (losses, ("finding", "telling")),
-        (scores, ("new_wiki_f1", "squad2_f1", "squad2_em", "squad2_auroc", "everyday_f1", "houses_f1")),
+        (scores, ("new_wiki_f1", "squad2_f1", "squad2_em", "squad2_auroc", "everyday_f1", "houses_f1", "lookup_f1")),
     ):
         for name in names:
             # Not every row has everything: dev scores take time.

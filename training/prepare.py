@@ -2,9 +2,9 @@
 
     python -m training.prepare DATA [--output var/training]
 
-Reads the data sets below DATA and writes `examples.jsonl`, `written.jsonl` and `everyday.jsonl` to train on,
-`dev.jsonl` to tune on, what `training.writer` learns from and writes on, `asked.jsonl` and `passages.jsonl`, and
-`summary.json`. What is what:
+Reads the data sets below DATA and writes `examples.jsonl`, `written.jsonl`, `everyday.jsonl` and `lookups.jsonl` to
+train on, `dev.jsonl` to tune on, what `training.writer` learns from and writes on, `asked.jsonl` and
+`passages.jsonl`, and `summary.json`. What is what:
 
 - squadshifts, policyqa, covidqa-open: questions with answer spans;
 - reqa-squad: questions with the sentence that holds the answer; the paragraph is found in squad1-articles;
@@ -16,7 +16,8 @@ Reads the data sets below DATA and writes `examples.jsonl`, `written.jsonl` and 
 - the paragraphs of squad1-articles, but for those of squad2-cs224n-dev's articles, to write questions on;
 - the questions that `training.writer` wrote on them and its verdicts, as they are kept (`training.kept`); half of those
   that have an answer with another paragraph of the same article beside them;
-- questions on made-up notices (`training.everyday`), some of them, of other kinds, to tune on.
+- questions on made-up notices (`training.everyday`), some of them, of other kinds, to tune on;
+- questions on made-up tables whose rows have names of these paragraphs (`training.lookups`), some of them to tune on.
 
 Passages that share a long sentence with a dev or test article are left out.
 """
@@ -42,6 +43,7 @@ from qa.evaluation.datasets import read_articles, title_of
 from training.everyday import ONE_HOUSE, everyday_examples
 from training.examples import Example, TrainingPassage, write_examples
 from training.kept import KEPT, read_kept, with_verdicts, written
+from training.lookups import lookup_examples
 from training.unanswerable import altered_question, without_answer
 
 TRAIN_ARTICLES = ("French_and_Indian_War", "Harvard_University", "Immune_system", "Packet_switching", "Steam_engine")
@@ -62,6 +64,9 @@ _LONG_SENTENCE = 60
 _LEAST_WRITTEN_ON = 200
 """Characters."""
 _N_EVERYDAY, _N_EVERYDAY_DEV = 24_000, 1_200
+_N_LOOKUPS, _N_LOOKUPS_DEV = 16_000, 400
+_N_NAMING_DEV = 2_000
+"""Paragraphs that name the rows of the tables to tune on, and none of those to train on."""
 
 
 def squad_examples(path: Path, source: str) -> Iterator[tuple[str, Example]]:
@@ -249,12 +254,14 @@ def main(data: Path, *, output: Path, seed: int) -> None:
     held_out = everyday_examples(_N_EVERYDAY_DEV, seed=seed + 1, is_held_out=True)
     # The readers are compared with the one notice given, and among several houses by what they choose, too.
     held_out = [replace(e, passages=e.passages[:1]) if e.source == ONE_HOUSE else e for e in held_out]
+    held_out += lookup_examples(_N_LOOKUPS_DEV, written_on[:_N_NAMING_DEV], seed=seed + 1, is_held_out=True)
     made = {
         "examples": examples,
         "written": with_others(written(written_on, kept), written_on, rng=rng),
         "asked": [e for e in on_wikipedia if not e.is_weak and is_unseen(e)],
         "passages": [Example("", (passage,), "squad1") for passage in written_on],
         "everyday": everyday_examples(_N_EVERYDAY, seed=seed),
+        "lookups": lookup_examples(_N_LOOKUPS, written_on[_N_NAMING_DEV:], seed=seed),
         "dev": [*dev, *held_out],
     }
     output.mkdir(parents=True, exist_ok=True)

@@ -55,7 +55,7 @@ def gaps(template: str) -> Iterator[tuple[str, str]]:
 
 
 class Style(NamedTuple):
-    """How rows are written; `fill` widens all first cells to the same width."""
+    """How rows are written; `fill` widens all first cells to the same width, spaces all others, too."""
 
     before: str
     after_first: str
@@ -65,10 +65,13 @@ class Style(NamedTuple):
 
 
 MARKDOWN = Style("| ", " | ", " | ", " |\n")
+TABBED = Style("", "\t", "\t", "\n")
+"""As a table of HTML is read."""
+ALIGNED = Style("", "  ", "  ", "\n", " ")
 STYLES = (
     MARKDOWN,
-    Style("", "\t", "\t", "\n"),  # as a table of HTML is read
-    Style("", "  ", "  ", "\n", " "),
+    TABBED,
+    ALIGNED,
     Style("", " ", "  ", "\n", "."),
     Style("", ": ", ", ", "\n"),
     Style("- ", ": ", ", ", "\n"),
@@ -80,18 +83,24 @@ def write_table(
     notice: Notice, head: Sequence[str], rows: Sequence[Sequence[str]], style: Style
 ) -> list[list[CharSpan]]:
     """Write rows; return where the cells after each row's first stand."""
-    width = max(len(row[0]) for row in rows) + 2 if style.fill else 0
+    widths = _widths((head, *rows), style)
     places = []
     for number, row in enumerate((head, *rows) if any(head) else rows):
         notice.write(style.before)
-        first, *others = row
-        notice.write(first + style.fill * (width - len(first)) + style.after_first)
         cells = []
-        for at, cell in enumerate(others):
-            notice.write(style.between if at else "")
+        for at, (cell, width) in enumerate(zip(row, widths, strict=False)):
+            notice.write(("", style.after_first)[at] if at < 2 else style.between)
             cells.append(notice.write(cell))
+            if at < len(row) - 1:
+                notice.write(style.fill * (width - len(cell)))
         notice.write(style.after)
-        places.append(cells)
+        places.append(cells[1:])
         if style is MARKDOWN and number == 0:
             notice.write("|" + " --- |" * len(row) + "\n")
     return places[1:] if any(head) else places
+
+
+def _widths(rows: Sequence[Sequence[str]], style: Style) -> list[int]:
+    """Return how wide each column is at least."""
+    n_filled = {"": 0, " ": len(rows[-1])}.get(style.fill, 1)
+    return [max(len(row[at]) for row in rows if at < len(row)) if at < n_filled else 0 for at in range(len(rows[-1]))]

@@ -35,7 +35,7 @@ _BLOCKS = frozenset(
     " h3 h4 h5 h6 header hgroup hr html legend li main menu ol p pre section summary table tbody tfoot thead"
     " tr ul".split()
 )
-_TIGHT = frozenset("dd dt li tr".split())
+_TIGHT = frozenset("dd dt li tbody tfoot thead tr".split())
 """Blocks that follow one another on the next line; others have a blank line between them."""
 _CELLS = frozenset(("td", "th"))
 _MOST_TABS = 100
@@ -145,6 +145,9 @@ def _walk(top: etree._Element) -> Iterator[_Step]:
             continue
         element = step.element
         if _is_furniture(element):
+            if element.tag in _CELLS and element.get("hidden") is None:
+                # It is seen, and has its place in its row.
+                yield from (step, _Step(element, is_end=True))
             continue
         yield step
         stack.append(_Step(element, is_end=True))
@@ -177,7 +180,7 @@ class _Writer:
         self._length = 0
         self._gap = ""
         self._rows: list[_Row] = []
-        # Cells that began since the last text, and those that the row before ended with.
+        # Columns passed over since the last text, and those that the row before ended with.
         self._n_tabs = self._n_tabs_before = 0
         self._n_pre = 0
         self._line = 1
@@ -210,10 +213,10 @@ class _Writer:
             self._take_heading(int(tag[1]), is_end=step.is_end)
 
     def _take_row(self, *, is_end: bool) -> None:
-        if is_end:
-            self._n_tabs_before = self._n_tabs if self._length > self._rows.pop().start else 0
-        else:
+        if not is_end:
             self._rows.append(_Row(self._length))
+        elif self._length > (row := self._rows.pop()).start:
+            self._n_tabs_before = self._n_tabs + max(row.n_columns - 1, 0)
         self._n_tabs = 0
 
     def _take_cell(self, step: _Step) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from index.collection import Failure, Stamp
 from index.encoder import Vectors
 from index.errors import DamagedIndex, NoIndex, UnknownDocument
-from index.passages import Cut
+from index.passages import Cut, head_of_run
 from index.records import Counts, Document, DocumentSummary, Filter, Heading, IndexState, Passage, SourceLine, Span
 from index.store.connection import Connection, connect, damage, translated
 from index.store.digests import (
@@ -314,7 +314,8 @@ class Database:
                 text_of = document_id
             with self._as_written(doc_id):
                 span = Span(start, end)
-                passage = Passage(passage_id, doc_id, title, media_type, span, span.of(text), heading)
+                before = head_of_run(text, span)
+                passage = Passage(passage_id, doc_id, title, media_type, span, span.of(text), heading, before)
             yield passage
 
     def vectors_between(self, first: int, last: int) -> tuple[np.ndarray[Any, np.dtype[np.int64]], Vectors]:

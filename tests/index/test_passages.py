@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.parsing import parse
-from index.passages import PassageSettings, context_of, cut, encoded_text
-from index.records import Document, Heading
+from index.passages import PassageSettings, context_of, cut, encoded_text, head_of_run
+from index.records import Document, Heading, Span
 from index.sentences import sentence_spans
 from tests.standins import HashingEncoder
 
@@ -103,6 +103,36 @@ def test_passages_begin_and_end_with_sentences_where_sentences_fit():
 @pytest.mark.parametrize("text", ["", "   \n\n "])
 def test_nothing_gives_no_passages(text):
     assert texts(plain(text)) == []
+
+
+ROWS = "".join(f"row {number}\n" for number in range(5000))
+LONG = f"head\n{ROWS}"
+FIRST_LINES = LONG[: LONG.rindex("\n", 0, 1000) + 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "head"),
+    [
+        ("a\n\nb\nc", 0, ""),
+        ("a\n\nb\nc", 3, ""),
+        ("a\n\nb\nc", 5, "b\n"),
+        ("a\nb", 2, "a\n"),
+        ("a b. c d.", 5, "a b. "),
+        ("# A\nx\n## B\ny\nz", 13, "## B\ny\n"),  # headings need no blank line
+        ("a\n\n" + LONG, 3 + LONG.index("row 500"), FIRST_LINES),
+        ("a\n\n" + LONG, 7 + LONG.index("row 500"), FIRST_LINES + "row "),
+        (LONG, len(ROWS), None),  # too far back
+        ("a\n\n" + "word " * 1000, 4000, None),  # no line that ends
+        ("a\n\nb\n" + "word " * 1000, 4000, None),
+    ],
+)
+def test_a_passage_in_a_run_of_lines_knows_those_at_its_head(text, start, head):
+    cells = " | b"
+    assert head_of_run(text[:start] + cells, Span(start, start + len(cells))) == head
+
+
+def test_a_passage_without_cells_needs_no_lines_before_it():
+    assert head_of_run("a\nb c\td", Span(2, 5)) == ""
 
 
 def test_what_is_encoded_for_a_passage_begins_with_its_context_cut_to_its_share():

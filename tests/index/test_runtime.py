@@ -189,15 +189,37 @@ def test_the_runtime_imports_neither_torch_nor_what_reports_to_the_makers_of_ope
 
 
 @pytest.mark.model
-def test_multiplied_in_8_bits_the_states_keep_their_direction():
+def test_multiplied_in_8_bits_the_states_keep_their_direction(monkeypatch):
+    monkeypatch.setattr(runtime, "_has_amx", lambda: False)
     folder = embedded_folder()
     weights, tokenizer = read_weights(folder), read_tokenizer(folder)
     texts = ["The Forth Bridge was opened on 4 March 1890.", "Bees.", "In winter the museum opens at ten. " * 12]
     sequences = [tokenizer.encode(text) for text in texts]
     exact, quantized = (
-        states_of(compile_bert(folder, weights, is_quantized=is_quantized), sequences) for is_quantized in (False, True)
+        states_of(compile_bert(folder, weights, may_quantize=may_quantize), sequences) for may_quantize in (False, True)
     )
     for one, other in zip(exact, quantized, strict=True):
         cosines = (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
         assert cosines.min() > 0.98
         assert not np.array_equal(one, other)
+
+
+def test_where_bfloat16_is_faster_nothing_is_multiplied_in_8_bits(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime, "_has_amx", lambda: True)
+    write_bert(tmp_path)
+    weights, sequences = read_weights(tmp_path), random_tokens(5, 9)
+    plain, other = (
+        states_of(compile_bert(tmp_path, weights, may_quantize=may_quantize), sequences)
+        for may_quantize in (False, True)
+    )
+    assert all(map(np.array_equal, plain, other))
+
+
+@pytest.mark.parametrize(
+    ("flags", "has_amx"),
+    [("flags : fpu avx512f amx_bf16 amx_tile", True), ("flags : fpu avx512_bf16 avx512_fp16", False), (None, False)],
+)
+def test_amx_is_what_the_kernel_says(tmp_path, flags, has_amx):
+    if flags:
+        (tmp_path / "cpuinfo").write_text(f"processor : 0\n{flags}\n", encoding="utf-8")
+    assert runtime._has_amx(tmp_path / "cpuinfo") is has_amx

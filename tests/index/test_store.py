@@ -215,6 +215,18 @@ def test_a_passages_text_is_cut_from_its_document(folder):
             assert passage.text == passage.span.of(snapshot.document(passage.doc_id).text)
 
 
+def test_a_passage_in_the_middle_of_a_table_has_the_tables_head_before_it(tmp_path):
+    table = "| Boat | Hour | Deposit |\n|---|---|---|\n" + "".join(f"| Canoe {n}. | £{n} | £40 |\n" for n in range(60))
+    root = write_files(tmp_path / "documents", {"hire.md": f"# Hire\n\nBoats.\n\n{table}"})
+    update_with(HashingEncoder(), root, tmp_path / "index")
+    with opened(tmp_path / "index") as store, store.snapshot() as snapshot:
+        found = list(snapshot.passages(range(1, 100)).values())
+    in_the_middle = [some for some in found if "Canoe" in some.text and "Deposit" not in some.text]
+    assert in_the_middle
+    assert all((some.before or "").startswith("| Boat | Hour | Deposit |\n") for some in in_the_middle)
+    assert not any(some.before for some in found if some not in in_the_middle)
+
+
 def test_a_snapshot_stays_what_it_is_while_the_index_moves_on(folder, tmp_path):
     vector = HashingEncoder().encode_questions(["the bridge"])[0]
     with opened(folder) as store:

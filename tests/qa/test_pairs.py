@@ -1,6 +1,7 @@
 import json
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -14,6 +15,11 @@ from qa.readers import embedded_folder
 @pytest.fixture(scope="module")
 def maker():
     return PairMaker(embedded_folder(), max_tokens=128)
+
+
+@pytest.fixture(scope="module")
+def naming_maker():
+    return PairMaker(embedded_folder(), max_tokens=128, names_cells=True)
 
 
 def words(maker, pair):
@@ -59,8 +65,7 @@ def test_a_text_without_tokens_has_a_pair_without_a_text(maker, text):
 
 @given(st.text(max_size=200), st.text(max_size=30), st.text(max_size=40))
 @example("롱", "", "")
-def test_every_offset_is_inside_the_text_and_in_order(text, context, question):
-    maker = PairMaker(embedded_folder(), max_tokens=128)
+def test_every_offset_is_inside_the_text_and_in_order(maker, text, context, question):
     for pair in maker.pairs(question, context, text):
         assert len(pair.ids) == len(pair.type_ids) <= 128
         starts, ends = pair.offsets[:, 0].tolist(), pair.offsets[:, 1].tolist()
@@ -74,6 +79,30 @@ def test_tokens_are_those_of_the_encoder_so_that_passages_fit(maker):
     text = "Naïve café, 7 February 2022: 😀 “quoted”."
     (pair,) = maker.pairs("?", "", text)
     assert [tuple(offset) for offset in pair.offsets] == [tuple(offset) for offset in open_encoder().token_spans(text)]
+
+
+TABLE = "| Boat | Hour | Deposit |\n|---|---|---|\n| Canoe | £14 | £40 |"
+
+
+def test_names_before_a_tables_cells_are_read_and_stand_nowhere(maker, naming_maker):
+    (pair,) = naming_maker.pairs("How much?", "Hire", TABLE)
+    (without,) = maker.pairs("How much?", "Hire", TABLE)
+    assert not without.is_name.any()
+    assert pair.offsets[~pair.is_name].tolist() == without.offsets.tolist()
+    assert " ".join(words(naming_maker, pair)).endswith("deposit , canoe : £ ##40 | [SEP]")
+    assert pair.offsets[pair.is_name].tolist() == [[TABLE.index("£14")] * 2] * 4 + [[TABLE.index("£40")] * 2] * 4
+    last = int(np.flatnonzero(pair.offsets[:, 1] == TABLE.index("£40") + 3)[0])
+    assert pair.span(last - 1, last).of(TABLE) == "£40"
+
+
+@given(st.text(st.sampled_from("a1|- \t\n:"), max_size=120))
+def test_with_names_every_window_covers_what_it_covers_without(naming_maker, text):
+    maker = naming_maker
+    covered = {at for pair in maker.pairs("?", "", text) for start, end in pair.offsets for at in range(start, end)}
+    assert covered == {at for at, character in enumerate(text) if not character.isspace()}
+    for pair in maker.pairs("?", "", text):
+        assert (np.diff(pair.offsets[:, 0]) >= 0).all()
+        assert (np.diff(pair.offsets[:, 1]) >= 0).all()
 
 
 def test_a_folder_without_a_tokenizer_is_a_named_error(tmp_path):

@@ -101,6 +101,17 @@ def test_a_broken_manifest_is_a_named_error(tmp_path, content):
         check_manifest(tmp_path)
 
 
+def reads_names(reader):
+    return reader.maker.pairs("?", "", "| a | b | c |\n|-|-|-|\n| x | 1 | 2 |")[0].is_name.any()
+
+
+def test_names_before_cells_are_read_by_who_learnt_it_and_not_by_whoever_is_calibrated(tmp_path, reader):
+    tiny_model(tmp_path, "bert")
+    shutil.copyfile(embedded_folder() / CALIBRATION, tmp_path / CALIBRATION)
+    assert reads_names(reader)
+    assert not reads_names(open_reader(str(tmp_path)))
+
+
 @pytest.mark.parametrize("family", ["bert", "electra"])
 def test_a_model_of_transformers_scores_as_transformers_does(tmp_path, family):
     model = tiny_model(tmp_path, family)
@@ -115,6 +126,7 @@ def test_a_model_of_transformers_scores_as_transformers_does(tmp_path, family):
         assert scores.null == pytest.approx(float(start[0] + end[0]), abs=2 * tolerance)
     assert isinstance(reader._model, CompiledSpanModel) == (family == "bert")
     assert reader.calibration == UNCALIBRATED
+    assert not reads_names(reader)
     with pytest.raises(InvalidParameter):
         reader.calibration.threshold_for(0.1)
 

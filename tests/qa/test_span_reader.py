@@ -93,3 +93,16 @@ def test_a_long_passage_answers_as_surely_as_its_surest_window(maker):
     (long,) = reader(maker, "red").read("What?", [passage(" ".join(["nothing"] * 400) + " " + short)])
     assert long.answerability > alone.answerability  # the window has further spans besides
     assert long.answerability - alone.answerability < 1.0
+
+
+def test_what_is_shown_before_a_tables_cell_is_no_answer():
+    maker = PairMaker(embedded_folder(), names_cells=True)
+    text = "| Boat | Hour | Deposit |\n|---|---|---|\n| Canoe | £14 | £40 |"
+    (reading,) = reader(maker, "deposit").read("What?", [passage(text)])
+    assert reading.spans[0].span == Span(text.index("Deposit"), text.index("Deposit") + len("Deposit"))
+    assert all(len(some.span) for some in reading.spans)
+    # In a window that begins with a name, too.
+    row = "| A name of some forty characters, no less | 1 | 2 |\n"
+    (long,) = reader(maker, "deposit").read("What?", [passage(text[: text.index("| Canoe")] + row * 20)])
+    assert long.spans[0].span == reading.spans[0].span
+    assert math.isfinite(long.total)

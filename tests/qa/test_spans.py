@@ -72,3 +72,12 @@ def test_a_text_without_tokens_has_no_spans_and_no_total():
     none = np.empty(0, dtype=np.float32)
     assert best_spans(none, none, max_tokens=30, n=5) == []
     assert log_total(none, none, max_tokens=30) == -math.inf
+
+
+def test_what_is_no_answer_begins_and_ends_none():
+    start, end = np.array([[0, -np.inf, 1], [0, -np.inf, 1]], dtype=np.float32)
+    assert [(span.first, span.last) for span in best_spans(start, end, max_tokens=3, n=5)] == [(2, 2), (0, 0)]
+    assert log_total(start, end, max_tokens=3) == pytest.approx(math.log(1 + math.e + math.e**2))
+    nothing = np.full(3, -np.inf, dtype=np.float32)
+    assert best_spans(nothing, nothing, max_tokens=3, n=5) == []
+    assert log_total(nothing, nothing, max_tokens=3) == -math.inf

@@ -103,7 +103,8 @@ def with_everyday(folder, encoder):
     """A folder with a mean to go on from, and with new examples to learn."""
     train("first", folder, encoder)
     run(average, folder / "first.pt", "--output", folder / "average.pt")
-    write_examples([replace(example(number), source="everyday") for number in range(40, 60)], folder / "everyday.jsonl")
+    for name, numbers in (("everyday", range(40, 50)), ("lookups", range(50, 60))):
+        write_examples([replace(example(number), source=name) for number in numbers], folder / f"{name}.jsonl")
     return folder
 
 
@@ -140,6 +141,24 @@ def test_what_is_kept_counts_in_a_step(with_everyday, encoder):
     feeder = Feeder(corpus, "cpu")
     alone, beside = trained(None), trained(feeder.batch([1]))
     assert any(not torch.equal(tensor, beside[name]) for name, tensor in alone.items())
+
+
+def test_a_name_before_a_cell_is_no_answer_of_dev(encoder, monkeypatch):
+    text = "| Boat | Hour | Deposit |\n|---|---|---|\n| Canoe | £14 | £40 |"
+    examples = [
+        Example("How much?", (TrainingPassage(text, "", ((text.index("£40"), text.index("£40") + 3),)),), "some")
+    ]
+
+    def found(corpus, model, *, device):
+        start, end = np.zeros((2, len(corpus.ids)), np.float32)
+        first, after = corpus.gold[0]
+        start[first], end[first + after] = 5, 5
+        start[first - 3], end[first - 2] = 9, 9
+        return Scores(start, end, np.zeros(1, np.float32))
+
+    monkeypatch.setattr(finetune, "scored", found)
+    trainer = finetune.Trainer(SpanModel(encoder), "cpu")
+    assert finetune.dev_scores(trainer, examples, encoder) == {"some_f1": 1.0, "some_em": 1.0}
 
 
 @pytest.mark.parametrize(("score_elsewhere", "f1"), [(1, 1.0), (9, 0.0)])
