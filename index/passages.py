@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
@@ -18,6 +20,7 @@ TokenSpans: TypeAlias = Callable[[str], NDArray[np.int64]]
 
 _LONGEST_RUN, _LONGEST_HEAD = 20_000, 1_000
 """Characters: as far back the head of a run of lines is looked for, and so much of it is kept."""
+_RUN_BEGINS = re.compile(r"\n[ \t]*\n|\n(?=#{1,6} )")
 _BETWEEN_CELLS = ("|", "\t", "  ")
 _LONGEST_KNOWN_TOKEN = 20
 """Characters. The longest entry of BERT's vocabulary has 18."""
@@ -88,10 +91,12 @@ def head_of_run(text: str, span: Span) -> str | None:
     start = span.start
     if all(text.find(between, start, span.end) < 0 for between in _BETWEEN_CELLS):
         return ""
-    blank, heading = (text.rfind(mark, max(start - _LONGEST_RUN, 0), start) for mark in ("\n\n", "\n#"))
-    if max(blank, heading) < 0 and start > _LONGEST_RUN:
+    # What is ahead of the passage's start tells whether it begins at a heading.
+    found = _RUN_BEGINS.finditer(text, max(start - _LONGEST_RUN, 0), span.end)
+    begins = list(takewhile(lambda at: at <= start, (match.end() for match in found)))
+    if not begins and start > _LONGEST_RUN:
         return None
-    first = max(blank + 2 if blank >= 0 else 0, heading + 1)
+    first = begins[-1] if begins else 0
     if start - first <= _LONGEST_HEAD:
         return text[first:start]
     head_end, line = (text.rfind("\n", first, end) + 1 for end in (first + _LONGEST_HEAD, start))

@@ -23,7 +23,7 @@ _LEAST_PLAIN_ROWS = 2
 _LONGEST_NAME = 60
 """Characters; what is longer is a text, and no name."""
 _PIPE, _TAB, _SPACES = re.compile(r"(?<!\\)\|"), re.compile(r"\t"), re.compile(r" {2,}")
-_RULE = frozenset("-=+|: ")
+_RULE = frozenset("-=+|: \t")
 """What the line under the head of a table is made of."""
 _OF_DATES = re.compile(
     r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|st|nd|rd|th|am|pm"
@@ -32,6 +32,8 @@ _OF_DATES = re.compile(
     re.IGNORECASE,
 )
 """Words that dates have beside their numbers."""
+_CODE = re.compile(r"[^\W\d]{1,3}[ -]?\d\w*")
+"""As in "B17", by which people may ask for a row, too."""
 _MARKUP = re.compile(r"[*`]+|(?<!\w)_+|_+(?!\w)")
 _MOST_COLUMNS = 100
 """A line of more cells is no row."""
@@ -97,8 +99,9 @@ def with_names(text: str, *, before: str | None = "") -> Shown:
     A table has three columns or more, and a head: the line over a rule of dashes or, of lines whose cells are set apart
     by tabs or by two spaces, the first, if fewer of its cells have a digit than of those below it on average. Cells set
     apart by spaces belong to the head that they stand below, others to that of the same place in a row of as many; a
-    row in which that is not to be told is left as it is. A row is named by the first of its first two cells that is
-    neither a number nor a date, or else by its first; that cell has no name before it.
+    row in which that is not to be told is left as it is. A row is named by the first of its first two cells that is no
+    number, date or code, or else by its first; that cell has no name before it, and a code before it stands behind it
+    in the name.
 
     Args:
         before: The lines before the text, as the head of a table whose middle it is; None where it begins in the middle
@@ -127,25 +130,35 @@ def _names(text: str, *, has_beginning: bool) -> Iterator[tuple[int, str]]:
     for head, rows in _tables(text, has_beginning=has_beginning):
         names = [_as_name(cell.of(text)) for cell in head.cells]
         for row in rows:
-            cells = [cell for cell in row.cells if len(cell)]
-            naming = next((cell for cell in cells[:2] if _is_name(cell.of(text))), row.cells[0])
-            row_name = _as_name(naming.of(text))
+            code, naming = _naming_cells(row, text)
             for cell, column in _columns(row, head).items():
-                known = [name for name in (names[column], row_name) if name]
+                of_row = [_as_name(other.of(text)) for other in (naming, code) if other != cell]
+                known = [name for name in (names[column], " ".join(filter(None, of_row))) if name]
                 if len(cell) and cell != naming and known:
                     yield cell.start, f"{', '.join(known)}: "
 
 
+def _naming_cells(row: _Row, text: str) -> tuple[Span, Span]:
+    """Return the cell that a row is named by, and the one before it if that is a code as "B17", or an empty one."""
+    # Among spaces an empty cell is none, but what the line is indented by.
+    cells = [cell for cell in row.cells if len(cell)] if row.separator is _SPACES else row.cells
+    naming = next((cell for cell in cells[:2] if _is_name(cell.of(text))), row.cells[0])
+    has_code = naming != cells[0] and _CODE.fullmatch(cells[0].of(text))
+    return cells[0] if has_code else Span(naming.start, naming.start), naming
+
+
 def _as_name(cell: str) -> str:
     """Return a cell as others are named by it; "" where it is too long for that."""
+    if len(cell) > 2 * _LONGEST_NAME:
+        return ""
     name = " ".join(_MARKUP.sub("", cell).split()).rstrip(":")
     return name if len(name) <= _LONGEST_NAME else ""
 
 
 def _is_name(cell: str) -> bool:
-    """Return whether a cell can be what its row is about: a number or a date is not."""
+    """Return whether a cell can be what its row is about: a number, a date or a short code is not."""
     words = re.findall(r"[^\W\d]{2,}", cell)
-    return bool(cell) and not (_has_digit(cell) and all(map(_OF_DATES.fullmatch, words)))
+    return bool(cell) and not (_has_digit(cell) and (all(map(_OF_DATES.fullmatch, words)) or _CODE.fullmatch(cell)))
 
 
 def _has_digit(cell: str) -> bool:
@@ -189,15 +202,17 @@ def _tables(text: str, *, has_beginning: bool) -> Iterator[tuple[_Row, Sequence[
     Args:
         has_beginning: The first line of the text is not one in the middle of a table.
     """
+    blank = re.search(r"\n\s*\n", text)
+    known_from = 0 if has_beginning else blank.end() if blank else len(text)
     for run in _runs(text):
         over = run.rows[: run.n_over_rule]
         # Among spaces or tabs a rule may also stand over a sum.
         is_marked = bool(over) and (run.separator is _PIPE or not any(_n_with_digit(row, text) for row in over[1:]))
         begin = run.n_over_rule - 1 if is_marked else 0
         head, rows = run.rows[begin], run.rows[begin + 1 :]
-        if run.separator is _SPACES and not _is_head(head, rows, text):
+        if not (_is_head(head, rows, text) if run.separator is _SPACES else len(head.cells) >= _LEAST_COLUMNS):
             continue
-        is_known = run.separator is not _PIPE and (has_beginning or head.start > 0)
+        is_known = run.separator is not _PIPE and head.start >= known_from
         if is_marked or (is_known and _has_fewer_digits(head, rows, text)):
             yield head, rows
 
@@ -230,7 +245,7 @@ def _runs(text: str) -> Iterator[_Run]:
     for line in _lines(text):
         content, row = line.of(text).strip(), _row(text, line)
         is_rule = _RULE.issuperset(content) and not {"-", "="}.isdisjoint(content)
-        is_row = len(row.cells) > 1 and not is_rule
+        is_row = len(row.cells) > 1 and bool(content) and not is_rule
         is_alike = is_row and run is not None and row.separator is run.separator
         if run and is_rule:
             run.n_over_rule = run.n_over_rule or len(run.rows)

@@ -37,6 +37,8 @@ _BLOCKS = frozenset(
 )
 _TIGHT = frozenset("dd dt li tbody tfoot thead tr".split())
 """Blocks that follow one another on the next line; others have a blank line between them."""
+_PLAIN = frozenset(("div", "p"))
+"""Blocks that part nothing where they are all that a cell has."""
 _CELLS = frozenset(("td", "th"))
 _MOST_TABS = 100
 """Between two texts: a page may claim that a cell takes any number of columns."""
@@ -165,10 +167,12 @@ class _Row:
 
     Attributes:
         start: How long the text was before it.
+        is_next: It comes after another row of the same table.
         n_columns: Of its last cell; 0 before the first.
     """
 
     start: int
+    is_next: bool
     n_columns: int = 0
 
 
@@ -182,6 +186,8 @@ class _Writer:
         self._rows: list[_Row] = []
         # Columns passed over since the last text, and those that the row before ended with.
         self._n_tabs = self._n_tabs_before = 0
+        self._row_end = 0
+        self._is_in_table = self._is_parted = False
         self._n_pre = 0
         self._line = 1
         self._headings: list[Heading] = []
@@ -189,7 +195,8 @@ class _Writer:
         self._source_lines: list[SourceLine] = []
 
     def content(self) -> Content:
-        return Content("".join(self._parts), "", tuple(self._headings), tuple(self._source_lines))
+        trailing = "\t" * min(self._n_tabs_before, _MOST_TABS)
+        return Content("".join(self._parts) + trailing, "", tuple(self._headings), tuple(self._source_lines))
 
     def take(self, step: _Step) -> None:
         if step.text is not None:
@@ -205,8 +212,11 @@ class _Writer:
             self._take_cell(step)
         elif tag in _BLOCKS:
             self._widen("\n" if tag in _TIGHT else "\n\n")
+            self._is_parted = self._is_parted or tag not in _TIGHT | _PLAIN
         if tag == "tr":
             self._take_row(is_end=step.is_end)
+        elif tag == "table":
+            self._is_in_table = False
         if tag == "pre":
             self._n_pre += -1 if step.is_end else 1
         if tag in _HEADINGS:
@@ -214,9 +224,10 @@ class _Writer:
 
     def _take_row(self, *, is_end: bool) -> None:
         if not is_end:
-            self._rows.append(_Row(self._length))
-        elif self._length > (row := self._rows.pop()).start:
+            self._rows.append(_Row(self._length, self._is_in_table and self._row_end == self._length))
+        elif self._length > max((row := self._rows.pop()).start, self._row_end):
             self._n_tabs_before = self._n_tabs + max(row.n_columns - 1, 0)
+            self._row_end, self._is_in_table = self._length, True
         self._n_tabs = 0
 
     def _take_cell(self, step: _Step) -> None:
@@ -263,22 +274,25 @@ class _Writer:
         self._gap = _wider(self._gap, gap)
 
     def _write(self, text: str) -> None:
-        if self._parts:
-            gap = self._whole_gap()
+        if gap := self._whole_gap():
             self._parts.append(gap)
             self._length += len(gap)
         if not self._source_lines or self._source_lines[-1].line != self._line:
             self._source_lines.append(SourceLine(self._length, self._line))
-        self._gap, self._n_tabs, self._n_tabs_before = "", 0, 0
+        self._gap, self._n_tabs, self._n_tabs_before, self._is_parted = "", 0, 0, False
         self._parts.append(text)
         self._length += len(text)
 
     def _whole_gap(self) -> str:
         """Return what to write before the next text: the gap, with a tab for each column that is passed over."""
         tabs, before = ("\t" * min(n, _MOST_TABS) for n in (self._n_tabs, self._n_tabs_before))
+        if not self._length:
+            return tabs
+        # A paragraph does not part a cell from its row, nor that from the next; a heading, a list or a table does.
         if self._rows and self._rows[-1].start == self._length:
-            return before + self._gap + tabs
-        return before + _wider(self._gap, tabs)
+            return before + ("\n" if self._rows[-1].is_next and not self._is_parted else self._gap) + tabs
+        is_edge = self._n_tabs > 0 and not self._is_parted
+        return before + (tabs if is_edge else _wider(self._gap, tabs))
 
 
 def _wider(one: str, other: str) -> str:

@@ -255,6 +255,12 @@ def test_a_declared_encoding_means_what_browsers_take_it_for(page, text):
         ("<tr><td>a<td><td><tr><td><td><td><tr><td>b<td>c<td>d", "a\t\t\nb\tc\td"),
         ("<tr><td>a<td colspan=2>c<tr><td colspan=3>d", "a\tc\t\nd\t\t"),
         ("<thead><tr><th>a<th>b<tbody><tr><td>c<td>d<tfoot><tr><td>e<td>f", "a\tb\nc\td\ne\tf"),
+        ("<tr><td>a<br><td>b<br><td>c<br><tr><td>d<td>e", "a\tb\tc\nd\te"),
+        ("<tr><td><p>a</p><td><p>b</p><td><tr><td><p>c</p><td><td><p>d</p>", "a\tb\t\nc\t\td"),
+        ("<tr><td><p>a</p><p>b</p><td>c<tr><td>d<td>e", "a\n\nb\tc\nd\te"),
+        ("<tr><td>a<td><h2>b</h2><p>c</p><ul><li>d</ul><td>e", "a\n\nb\n\nc\n\nd\n\ne"),
+        ("<tr><td colspan=3><table><tr><td>a<td>b<tr><td>c<td></table><tr><td>d<td>e", "a\tb\nc\t\n\nd\te"),
+        ("<tr><td>a<td>b</table><table><tr><td>c<td>d", "a\tb\n\nc\td"),
         ("<tr><th aria-hidden=true>#<th>b<tr><td>1<td>d", "\tb\n1\td"),
         ("<tr><th hidden>#<th>b<th>c<tr><td hidden>1<td>d<td>e", "b\tc\nd\te"),
         ("<tr><td colspan=2>a<td>c<tr><td>d<td>e<td>f", "a\t\tc\nd\te\tf"),
@@ -267,6 +273,11 @@ def test_a_cells_place_in_its_row_tells_its_column(rows, text):
     assert parsed(f"<p>Prices<table>{rows}</table><p>End".encode()).text == f"Prices\n\n{text}\n\nEnd"
 
 
+def test_a_table_that_begins_or_ends_a_page_keeps_its_empty_cells():
+    page = "<table><tr><th><th>Adult<th>Child<tr><td>Mon<td>3<td>2<tr><td>Sun<td>4<td></table>"
+    assert parsed(page).text == "\tAdult\tChild\nMon\t3\t2\nSun\t4\t"
+
+
 def test_a_row_without_a_table_or_a_table_without_rows_glues_no_words_together():
     assert parsed(b"<p>a<table><td>b<td>c</table>d").text == "a\n\nb\tc\n\nd"
     assert parsed(b"<p>a<tr><td>b<td>c<p>d").text == "a\n\nb\tc\n\nd"
@@ -275,7 +286,7 @@ def test_a_row_without_a_table_or_a_table_without_rows_glues_no_words_together()
 def test_cells_that_claim_many_columns_write_few_tabs():
     text = parsed(b"<p>a<table><tr>" + b"<td colspan=9999>" * 5000 + b"b</table>").text
     assert text.split() == ["a", "b"]
-    assert text.count("\t") <= 100
+    assert text.count("\t") <= 200
 
 
 @pytest.mark.parametrize("declared", ["undefined", "utf-7", "unicode_escape", "no-such-encoding", "base64"])

@@ -119,6 +119,9 @@ FIRST_LINES = LONG[: LONG.rindex("\n", 0, 1000) + 1]
         ("a\nb", 2, "a\n"),
         ("a b. c d.", 5, "a b. "),
         ("# A\nx\n## B\ny\nz", 13, "## B\ny\n"),  # headings need no blank line
+        ("# A\nx\n## B\ny", 6, ""),
+        ("a\nb\n#1 c\n#2 d\n", 14, "a\nb\n#1 c\n#2 d\n"),
+        ("a\nb\n \t\nc\nd", 9, "c\n"),
         ("a\n\n" + LONG, 3 + LONG.index("row 500"), FIRST_LINES),
         ("a\n\n" + LONG, 7 + LONG.index("row 500"), FIRST_LINES + "row "),
         (LONG, len(ROWS), None),  # too far back
@@ -128,7 +131,8 @@ FIRST_LINES = LONG[: LONG.rindex("\n", 0, 1000) + 1]
 )
 def test_a_passage_in_a_run_of_lines_knows_those_at_its_head(text, start, head):
     cells = " | b"
-    assert head_of_run(text[:start] + cells, Span(start, start + len(cells))) == head
+    text = text[: start + 5] + cells
+    assert head_of_run(text, Span(start, len(text))) == head
 
 
 def test_a_passage_without_cells_needs_no_lines_before_it():

@@ -97,6 +97,7 @@ def test_a_table_ends_where_its_lines_do(table):
         "Name\tRole\tTown\nAnn\tChair\tBath\nBob\tCook\tYork",  # whatever is its head, no digit tells
         "Day\tAdult\tChild\nMonday\t£3\t£2",  # one row tells nothing of the first
         "|---|---|---|\n| 1 | 2 | 3 |",
+        "| a | b | c |\n| Day | Opens |\n|---|---|\n| Monday | 9 |",
         "One.  Two.  Three.\nFour 4.  Five 5.  Six 6.\nSeven 7.  Eight 8.  Nine 9.",
         "host  = local    # here\nport  = 5432    # 5 digits\nsize  = 12      # 2 digits",
         "    Day        Opens\n    Monday     9\n    Tuesday    10",
@@ -132,6 +133,10 @@ def test_lines_before_a_text_name_its_cells_and_are_not_shown(table):
         ("No.   Boat    Fee     Held\n              (£)     (£)\n----  ------  ------  ------\n1     Raft    14      40", "Raft: 1     Raft    (£), Raft: 14      (£), Raft: 40"),
         ("                    Mon     Tue\nHarbour      dep.   9:00    9:30\nMill         arr.   9:45    9:55", "Harbour      Harbour: dep.   Mon, Harbour: 9:00    Tue, Harbour: 9:30"),
         ("Boat  Fee  Held\nTouring kayak  £14  £40\nRaft  £3  £5", "Touring kayak  Fee, Touring kayak: £14  Held, Touring kayak: £40"),
+        ("Boat\tHour\tDay\n---\t---\t---\nRaft\tfree\tfree", "Raft\tHour, Raft: free\tDay, Raft: free"),
+        ("\t\t\n" + TABS, "Date, River Urran: 3 May\tRiver Urran\tPlaces, River Urran: 12"),
+        ("| Pitch | Size | Fee |\n|-|-|-|\n| A1 | large | £40 |", "| Pitch, large: A1 | large | Fee, large A1: £40 |"),
+        ("No.\tBoat\tPower\tFee\n1\tRaft\tno\t£3\n2\t\tyes\t£4", "2\t\tPower, 2: yes\tFee, 2: £4"),
         ("| Stall | Power | Fee |\n|-|-|-|\n| Market 2 | yes | £3 |", "| Market 2 | Power, Market 2: yes | Fee, Market 2: £3 |"),
         ("| Name | `default_value` | Max |\n|-|-|-|\n| _max_tokens_ | 254 | 9 |", "| _max_tokens_ | default_value, max_tokens: 254 | Max, max_tokens: 9 |"),
     ],
@@ -144,7 +149,8 @@ def test_where_a_text_begins_in_the_middle_of_what_is_not_known_no_row_is_a_head
     rows = "Boat D\tfree\t£1756\nBoat E\tfree £1\t£1757\nBoat F\tfree £1\t£1757"
     assert with_names(rows).is_name.any()
     assert not with_names(rows, before=None).is_name.any()
-    assert with_names("a\n" + TABS, before=None).is_name.any()
+    assert not with_names("Boats\n" + rows, before=None).is_name.any()
+    assert with_names("a\n\n" + TABS, before=None).is_name.any()
 
 
 def test_a_row_of_fewer_cells_is_left_as_it_is_for_no_one_knows_which_is_missing():
