@@ -186,8 +186,10 @@ class _Writer:
         self._rows: list[_Row] = []
         # Columns passed over since the last text, and those that the row before ended with.
         self._n_tabs = self._n_tabs_before = 0
-        self._row_end = 0
-        self._is_in_table = self._is_parted = False
+        # How long the text was when a row last ended, and whether no table has begun or ended since.
+        self._row_end, self._is_in_table = 0, False
+        # A block began or ended since the last text that sets more apart than a paragraph does.
+        self._is_parted = False
         self._n_pre = 0
         self._line = 1
         self._headings: list[Heading] = []
