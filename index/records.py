@@ -117,7 +117,8 @@ class Passage:
         text: Cut from the document's text when the passage was loaded, by its span.
         heading: The headings over the passage's text, outermost first, joined by " › ".
         before: Where the passage has cells and begins within a run of lines, as in the middle of a table, those at the
-            run's head, and what its own first line has before it; None where the run began too long ago.
+            run's head, and what its own first line has before it; None where the run began too long ago. Only of
+            passages that were asked for by their ids.
     """
 
     passage_id: int

@@ -130,21 +130,21 @@ def _names(text: str, *, has_beginning: bool) -> Iterator[tuple[int, str]]:
     for head, rows in _tables(text, has_beginning=has_beginning):
         names = [_as_name(cell.of(text)) for cell in head.cells]
         for row in rows:
-            code, naming = _naming_cells(row, text)
+            naming = _naming_cells(row, text)
             for cell, column in _columns(row, head).items():
-                of_row = [_as_name(other.of(text)) for other in (naming, code) if other != cell]
+                of_row = [_as_name(other.of(text)) for other in naming if other != cell]
                 known = [name for name in (names[column], " ".join(filter(None, of_row))) if name]
-                if len(cell) and cell != naming and known:
+                if len(cell) and cell != naming[0] and known:
                     yield cell.start, f"{', '.join(known)}: "
 
 
-def _naming_cells(row: _Row, text: str) -> tuple[Span, Span]:
-    """Return the cell that a row is named by, and the one before it if that is a code as "B17", or an empty one."""
+def _naming_cells(row: _Row, text: str) -> Sequence[Span]:
+    """Return the cell that a row is named by, and the one before it if that is a code as "B17"."""
     # Among spaces an empty cell is none, but what the line is indented by.
     cells = [cell for cell in row.cells if len(cell)] if row.separator is _SPACES else row.cells
     naming = next((cell for cell in cells[:2] if _is_name(cell.of(text))), row.cells[0])
     has_code = naming != cells[0] and _CODE.fullmatch(cells[0].of(text))
-    return cells[0] if has_code else Span(naming.start, naming.start), naming
+    return [naming, cells[0]] if has_code else [naming]
 
 
 def _as_name(cell: str) -> str:
@@ -166,7 +166,7 @@ def _has_digit(cell: str) -> bool:
 
 
 def _columns(row: _Row, head: _Row) -> dict[Span, int]:
-    """Return the column of each of a row's cells that has characters; none where they are not to be told."""
+    """Return the columns of a row's cells, but for what a line is indented by; none where they are not to be told."""
     if row.separator is not _SPACES:
         return _in_order(row.cells, range(len(head.cells)))
     cells = [cell for cell in row.cells if len(cell)]
@@ -202,7 +202,7 @@ def _tables(text: str, *, has_beginning: bool) -> Iterator[tuple[_Row, Sequence[
     Args:
         has_beginning: The first line of the text is not one in the middle of a table.
     """
-    blank = re.search(r"\n\s*\n", text)
+    blank = None if has_beginning else re.search(r"\n\s*\n", text)
     known_from = 0 if has_beginning else blank.end() if blank else len(text)
     for run in _runs(text):
         over = run.rows[: run.n_over_rule]

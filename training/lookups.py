@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import random
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from index.sentences import sentence_spans
 from training.examples import Example, TrainingPassage
 from training.notices import read_said
-from training.tables import ALIGNED, MARKDOWN, TABBED, CharSpan, Notice, write_table
+from training.tables import ALIGNED, MARKDOWN, TABBED, CharSpan, Notice, capital, write_table
 from training.values import Values
 
 LOOKUP = "lookup"
@@ -79,9 +78,7 @@ class _Maker:
 
     def __init__(self, rng: random.Random, *, is_held_out: bool) -> None:
         self._rng, self._values_said = rng, read_said()
-        self._said: Mapping[str, Any] = tomllib.loads(
-            (Path(__file__).parent / "lookups.toml").read_text(encoding="utf-8")
-        )
+        self._said = read_said("lookups.toml")
         self._known = [some for some in self._said["columns"] if some.get("is_held_out", False) == is_held_out]
 
     def examples(self, paragraph: TrainingPassage, names: Sequence[str]) -> Iterator[Example]:
@@ -134,7 +131,7 @@ class _Maker:
         generic = [ask.replace("{column}", head.lower()) for ask in self._rng.sample(self._said["generic"], 2)]
         return _Column(
             head,
-            lambda: self._rng.choice(kind.split("|")) if "|" in kind else values.of(kind),
+            partial(values.of, kind),
             [*some["asks"], *some["asks"], *generic],
         )
 
@@ -153,7 +150,7 @@ class _Maker:
         before = [[str(number)] if is_numbered else [] for number in range(1, len(names) + 1)]
         head = [*(["No."] if is_numbered else []), rng.choice(("", "", "Name", "What", "Item"))]
         head += [column.head for column in columns]
-        shown = [_capital(name) for name in names]
+        shown = [capital(name) for name in names]
         cells = [[column.value() for column in columns] for _ in names]
         rows = [[*some, name, *values] for some, name, values in zip(before, shown, cells, strict=True)]
         places = write_table(notice, head, rows, rng.choice(_MANNERS))
@@ -171,17 +168,13 @@ class _Maker:
         """Return a question for the row of a value, if that stands in one row alone."""
         name, of_row = self._rng.choice(list(zip(names, cells, strict=True)))
         number = self._rng.randrange(len(columns))
-        if [some[number] for some in cells].count(of_row[number]) > 1 or text.count(_capital(name)) > 1:
+        if [some[number] for some in cells].count(of_row[number]) > 1 or text.count(capital(name)) > 1:
             return []
         template = self._rng.choice(self._said["reverse"])
-        start = text.index(_capital(name))
+        start = text.index(capital(name))
         question = template.format(value=of_row[number], column=columns[number].head.lower())
         return [(question, (start, start + len(name)))]
 
     def _asking(self, name: str, column: _Column) -> str:
         what = name if name[0].isupper() or self._rng.random() < 0.5 else f"the {name}"
-        return _capital(self._rng.choice(column.asks).format(what=what))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+        return capital(self._rng.choice(column.asks).format(what=what))

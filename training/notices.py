@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.tables import MARKDOWN, STYLES, CharSpan, Notice, gaps, write_table
+from training.tables import MARKDOWN, STYLES, CharSpan, Notice, capital, gaps, write_table
 from training.values import Values
 
 _N_NOTICES = 3
@@ -17,9 +17,9 @@ _AGAIN = ("hours", "hours", "limits", "prices", "prices", "prices", "facts")
 """Kinds of notices that come more often: tables of two columns, and opening beside closing times, are the hardest."""
 
 
-def read_said() -> dict[str, Any]:
-    """Return what notices are made of, and how they are asked about."""
-    return tomllib.loads((Path(__file__).parent / "everyday.toml").read_text(encoding="utf-8"))
+def read_said(name: str = "everyday.toml") -> dict[str, Any]:
+    """Return what notices, or what another file beside them says, are made of, and how they are asked about."""
+    return tomllib.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))
 
 
 class Author:
@@ -55,7 +55,7 @@ class Author:
         owner = rng.choice(said["names"]["people"][1].split())
         self.org = rng.choice((f"{place} {house}", f"the {place} {house}", f"{owner}'s {house}"))
         self.name = self.org.removeprefix("the ")
-        self.title = _capital(rng.choice(said["headings"]["titles"]).format(org=self.org))
+        self.title = capital(rng.choice(said["headings"]["titles"]).format(org=self.org))
         self._values = Values(said, rng, place=place)
         self._makers: dict[str, Callable[[], Notice]] = {
             "hours": self._hours,
@@ -111,7 +111,7 @@ class Author:
         """Write items in sentences: what stands beside the price, and the price."""
         for number, item in enumerate(items):
             is_first = number % 2 == 0
-            notice.write(_capital(item[1]) if is_first else item[1])
+            notice.write(capital(item[1]) if is_first else item[1])
             for some in beside:
                 notice.write(f" ({some['heads'][0].lower()}: ")
                 self._write_asked(notice, item, some)
@@ -231,7 +231,7 @@ class Author:
             places = notice.write_filled(
                 form["text"],
                 event=event,
-                Event=_capital(event),
+                Event=capital(event),
                 when=self._values.of("date"),
                 begins=self._values.time(9, 20),
                 where=rng.choice(lists["where"]),
@@ -255,10 +255,10 @@ class Author:
             for number, (text, name) in enumerate(gaps(fact["text"])):
                 notice.write(text)
                 if name == "Org":
-                    notice.write(_capital(self.org))
+                    notice.write(capital(self.org))
                 elif name:
-                    value = rng.choice(name.split("|")) if "|" in name else self._values.of(name)
-                    place = notice.write(value if number or text else _capital(value))
+                    value = self._values.of(name)
+                    place = notice.write(value if number or text else capital(value))
                     notice.asked.append((self._filled(rng.choice(next(asks))), place))
             notice.write(after)
         others = [fact for fact in self._known_facts if fact not in chosen]
@@ -304,8 +304,4 @@ class Author:
         return [self._filled(template, **of_what) for template in self._rng.sample(self._said["questions"][kind], 2)]
 
     def _filled(self, template: str, **of_what: str) -> str:
-        return _capital(template.format(org=self.org, **of_what))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+        return capital(template.format(org=self.org, **of_what))

@@ -48,6 +48,11 @@ class Notice:
         self.unanswered = []
 
 
+def capital(text: str) -> str:
+    """Return a text with its first letter in upper case."""
+    return text[:1].upper() + text[1:]
+
+
 def gaps(template: str) -> Iterator[tuple[str, str]]:
     """Yield what stands before each gap of a template, with the gap's name; "" is the end's."""
     parts = re.split(r"\{(.*?)\}", template)

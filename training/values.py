@@ -51,8 +51,8 @@ class Values:
         }
 
     def of(self, kind: str) -> str:
-        """Return a value of a kind, which has a name of its own or is one of the lists' units."""
-        return self._makers[kind]()
+        """Return a value of a kind: its name, one of the lists' units, or what there is to choose from, as "a|b"."""
+        return self._rng.choice(kind.split("|")) if "|" in kind else self._makers[kind]()
 
     def time(self, earliest: int, latest: int) -> str:
         """Return a time of day, between two hours."""

@@ -167,12 +167,10 @@ class _Row:
 
     Attributes:
         start: How long the text was before it.
-        is_next: It comes after another row of the same table.
         n_columns: Of its last cell; 0 before the first.
     """
 
     start: int
-    is_next: bool
     n_columns: int = 0
 
 
@@ -186,8 +184,8 @@ class _Writer:
         self._rows: list[_Row] = []
         # Columns passed over since the last text, and those that the row before ended with.
         self._n_tabs = self._n_tabs_before = 0
-        # How long the text was when a row last ended, and whether no table has begun or ended since.
-        self._row_end, self._is_in_table = 0, False
+        # How long the text was when a row last ended.
+        self._row_end = 0
         # A block began or ended since the last text that sets more apart than a paragraph does.
         self._is_parted = False
         self._n_pre = 0
@@ -217,8 +215,6 @@ class _Writer:
             self._is_parted = self._is_parted or tag not in _TIGHT | _PLAIN
         if tag == "tr":
             self._take_row(is_end=step.is_end)
-        elif tag == "table":
-            self._is_in_table = False
         if tag == "pre":
             self._n_pre += -1 if step.is_end else 1
         if tag in _HEADINGS:
@@ -226,10 +222,10 @@ class _Writer:
 
     def _take_row(self, *, is_end: bool) -> None:
         if not is_end:
-            self._rows.append(_Row(self._length, self._is_in_table and self._row_end == self._length))
+            self._rows.append(_Row(self._length))
         elif self._length > max((row := self._rows.pop()).start, self._row_end):
             self._n_tabs_before = self._n_tabs + max(row.n_columns - 1, 0)
-            self._row_end, self._is_in_table = self._length, True
+            self._row_end = self._length
         self._n_tabs = 0
 
     def _take_cell(self, step: _Step) -> None:
@@ -292,7 +288,8 @@ class _Writer:
             return tabs
         # A paragraph does not part a cell from its row, nor that from the next; a heading, a list or a table does.
         if self._rows and self._rows[-1].start == self._length:
-            return before + ("\n" if self._rows[-1].is_next and not self._is_parted else self._gap) + tabs
+            is_next = self._row_end == self._length and not self._is_parted
+            return before + ("\n" if is_next else self._gap) + tabs
         is_edge = self._n_tabs > 0 and not self._is_parted
         return before + (tabs if is_edge else _wider(self._gap, tabs))
 

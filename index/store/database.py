@@ -10,7 +10,7 @@ import json
 import threading
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -271,7 +271,8 @@ class Database:
             for some in _slices(passage_ids, _MAX_PARAMETERS):
                 marks = ", ".join("?" * len(some))
                 rows = connection.execute(f"{_PASSAGE} WHERE passage_id IN ({marks}) ORDER BY document_id", some)
-                found.update((passage.passage_id, passage) for passage in self._with_text(connection, rows))
+                for passage, text in self._with_text(connection, rows):
+                    found[passage.passage_id] = replace(passage, before=head_of_run(text, passage.span))
         return found
 
     def places(self, passage_ids: Sequence[int]) -> dict[int, tuple[str, int]]:
@@ -301,10 +302,11 @@ class Database:
         """
         with self._using() as connection:
             rows = connection.execute(f"{_PASSAGE} WHERE passage_id BETWEEN ? AND ? ORDER BY passage_id", (first, last))
-            yield from self._with_text(connection, rows)
+            for passage, _ in self._with_text(connection, rows):
+                yield passage
 
-    def _with_text(self, connection: Connection, rows: Iterable[Sequence[Any]]) -> Iterator[Passage]:
-        """Yield the passages of rows of `_PASSAGE`, each document's text read once for a run of its rows."""
+    def _with_text(self, connection: Connection, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Passage, str]]:
+        """Yield the passages of rows of `_PASSAGE` with their documents' texts, each read once for a run of rows."""
         text_of, text = None, ""
         for document_id, passage_id, doc_id, title, media_type, start, end, heading in rows:
             if document_id != text_of:
@@ -314,9 +316,8 @@ class Database:
                 text_of = document_id
             with self._as_written(doc_id):
                 span = Span(start, end)
-                before = head_of_run(text, span)
-                passage = Passage(passage_id, doc_id, title, media_type, span, span.of(text), heading, before)
-            yield passage
+                passage = Passage(passage_id, doc_id, title, media_type, span, span.of(text), heading)
+            yield passage, text
 
     def vectors_between(self, first: int, last: int) -> tuple[np.ndarray[Any, np.dtype[np.int64]], Vectors]:
         """Return ids (n,) and vectors (n, dimension) of the passages in [first, last], by id."""

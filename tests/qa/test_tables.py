@@ -183,7 +183,7 @@ def test_nothing_but_names_is_added_and_every_character_knows_its_place(text):
     assert all(not text[place].isspace() for place in found.places[found.is_name])
 
 
-def test_many_rows_and_odd_lines_take_no_more_than_their_length():
+def test_many_rows_and_long_lines_are_shown_as_few_are():
     text = "Date\tTrip\tPlaces\n" + "\n".join(f"{number}\tx\t{number}" for number in range(20_000))
     assert shown(text).count("Date, x: ") == 20_000
     assert shown("|" * 100_000) == "|" * 100_000
